@@ -1,0 +1,55 @@
+# Compiler flags shared by every target, as the interface library km_options.
+set(KM_SANITIZE "" CACHE STRING "Sanitizer: address (with undefined), thread, or empty")
+option(KM_FUZZ "Build the libFuzzer targets (needs clang)" OFF)
+option(KM_COVERAGE "Instrument for gcov" OFF)
+option(KM_WERROR "Treat warnings as errors" ON)
+
+include(CheckCCompilerFlag)
+add_library(km_options INTERFACE)
+target_compile_definitions(km_options INTERFACE _GNU_SOURCE KM_VERSION="${PROJECT_VERSION}")
+target_compile_options(km_options INTERFACE
+  -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wsign-conversion -Wstrict-prototypes -Wmissing-prototypes
+  -Wformat=2 -Wcast-qual -Wwrite-strings -Wvla -Wundef -Wswitch-enum -Wnull-dereference -Wpointer-arith
+  -Wno-gnu-zero-variadic-macro-arguments -fno-strict-aliasing -fstack-protector-strong -fno-common
+  -ffile-prefix-map=${CMAKE_SOURCE_DIR}/=)
+if(CMAKE_C_COMPILER_ID STREQUAL GNU)
+  target_compile_options(km_options INTERFACE -Wlogical-op -Wduplicated-cond -Wduplicated-branches)
+else()
+  target_compile_options(km_options INTERFACE -Wthread-safety)
+endif()
+if(KM_WERROR)
+  target_compile_options(km_options INTERFACE -Werror)
+endif()
+
+if(KM_SANITIZE STREQUAL address)
+  target_compile_options(km_options INTERFACE -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer)
+  target_link_options(km_options INTERFACE -fsanitize=address,undefined)
+elseif(KM_SANITIZE STREQUAL thread)
+  target_compile_options(km_options INTERFACE -fsanitize=thread -fno-omit-frame-pointer)
+  target_link_options(km_options INTERFACE -fsanitize=thread)
+elseif(KM_SANITIZE)
+  message(FATAL_ERROR "KM_SANITIZE is address, thread or empty, not '${KM_SANITIZE}'")
+endif()
+if(KM_FUZZ)
+  target_compile_options(km_options INTERFACE -fsanitize=fuzzer-no-link,address,undefined -fno-omit-frame-pointer)
+  target_link_options(km_options INTERFACE -fsanitize=address,undefined)
+endif()
+if(KM_COVERAGE)
+  target_compile_options(km_options INTERFACE --coverage -O0)
+  target_link_options(km_options INTERFACE --coverage)
+endif()
+
+# Hardening of optimised builds: the highest _FORTIFY_SOURCE the compiler has, PIE, full RELRO.
+if(CMAKE_BUILD_TYPE MATCHES "Release|RelWithDebInfo|MinSizeRel" AND NOT KM_SANITIZE AND NOT KM_FUZZ)
+  set(KM_FORTIFY 2)
+  if(CMAKE_C_COMPILER_ID STREQUAL GNU AND CMAKE_C_COMPILER_VERSION VERSION_GREATER_EQUAL 12)
+    set(KM_FORTIFY 3)
+  elseif(CMAKE_C_COMPILER_ID STREQUAL Clang AND CMAKE_C_COMPILER_VERSION VERSION_GREATER_EQUAL 15)
+    set(KM_FORTIFY 3)
+  endif()
+  target_compile_options(km_options INTERFACE -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=${KM_FORTIFY} -fcf-protection=full -fstack-clash-protection
+                         -ffunction-sections -fdata-sections)
+  target_link_options(km_options INTERFACE -Wl,-z,relro,-z,now,-z,noexecstack -Wl,--gc-sections -Wl,--as-needed)
+endif()
+set(CMAKE_POSITION_INDEPENDENT_CODE ON)
+target_link_options(km_options INTERFACE -pie)
