@@ -1,0 +1,269 @@
+/* Worker lanes: threads on demand behind a bounded queue.
+ *
+ * Owns its threads and a ring of jobs; what a job points to is the submitter's. Invariants, all under the one lock:
+ * queued + busy <= max_queued + max_threads, the ring's size; every slot of `workers` is free, running or ended; an
+ * ended thread is joined before its slot is used again, and all are joined before the lane is freed. A thread is
+ * started when a job finds nobody idle, and ends after a minute without work. Jobs start in the order in which they
+ * were queued. Jobs run without the lock, with all signals blocked. Thread-safe; only km_lane_free must come last. */
+#include "kube_mcp/base/lane.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "kube_mcp/base/alloc.h"
+#include "kube_mcp/base/clock.h"
+#include "kube_mcp/base/str.h"
+#include "kube_mcp/base/sync.h"
+
+#include "kube_mcp/base/banned.h"
+
+#define IDLE_NS (60 * KM_NS_PER_S)
+
+struct job {
+  void (*fn)(void *data);
+  void *data;
+};
+
+enum worker_state { WORKER_FREE, WORKER_RUNNING, WORKER_ENDED };
+
+struct worker {
+  struct km_lane *lane;
+  pthread_t thread;
+  enum worker_state state;
+};
+
+struct km_lane {
+  pthread_mutex_t mutex;
+  pthread_cond_t work; /* something queued, or closing */
+  char name[16];       /* as long as the kernel keeps it */
+  bool closing;
+  struct job *ring;
+  size_t ring_size;
+  size_t first;
+  size_t queued;
+  unsigned busy;
+  unsigned running;
+  unsigned max_threads;
+  struct worker workers[];
+};
+
+struct km_lane *km_lane_new(const char *name, unsigned max_threads, size_t max_queued)
+{
+  KM_ASSERT(max_threads > 0);
+  struct km_lane *lane = km_alloc(sizeof(*lane) + max_threads * sizeof(lane->workers[0]));
+  (void)km_strcopy(lane->name, sizeof(lane->name), name);
+  lane->max_threads = max_threads;
+  lane->ring_size = max_queued + max_threads;
+  lane->ring = km_alloc(lane->ring_size * sizeof(lane->ring[0]));
+  pthread_mutex_init(&lane->mutex, NULL);
+  pthread_condattr_t attr;
+  pthread_condattr_init(&attr);
+  pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+  pthread_cond_init(&lane->work, &attr);
+  pthread_condattr_destroy(&attr);
+  return lane;
+}
+
+static void push(struct km_lane *lane, struct job job)
+{
+  lane->ring[(lane->first + lane->queued) % lane->ring_size] = job;
+  lane->queued++;
+}
+
+static struct job pop(struct km_lane *lane)
+{
+  struct job job = lane->ring[lane->first];
+  lane->first = (lane->first + 1) % lane->ring_size;
+  lane->queued--;
+  return job;
+}
+
+/* Waits under the lock until there is work. False when this thread should end. */
+static bool wait_for_work(struct km_lane *lane)
+{
+  uint64_t until_ns = km_clock_ns() + IDLE_NS;
+  struct timespec until = {.tv_sec = (time_t)(until_ns / KM_NS_PER_S),
+                           .tv_nsec = (long)(until_ns % KM_NS_PER_S)};
+  int rc = 0;
+  while (lane->queued == 0 && !lane->closing && rc != ETIMEDOUT) {
+    rc = pthread_cond_timedwait(&lane->work, &lane->mutex, &until);
+  }
+  return lane->queued > 0;
+}
+
+static void *run_worker(void *data)
+{
+  struct worker *self = data;
+  struct km_lane *lane = self->lane;
+  (void)pthread_setname_np(pthread_self(), lane->name);
+  pthread_mutex_lock(&lane->mutex);
+  while (wait_for_work(lane)) {
+    struct job job = pop(lane);
+    lane->busy++;
+    pthread_mutex_unlock(&lane->mutex);
+    job.fn(job.data);
+    pthread_mutex_lock(&lane->mutex);
+    lane->busy--;
+  }
+  lane->running--;
+  self->state = WORKER_ENDED;
+  pthread_mutex_unlock(&lane->mutex);
+  return NULL;
+}
+
+/* A slot without a thread. An ended thread has let go of the lock for good, so joining it does not wait. */
+static struct worker *free_worker(struct km_lane *lane)
+{
+  for (unsigned i = 0; i < lane->max_threads; i++) {
+    struct worker *worker = &lane->workers[i];
+    if (worker->state == WORKER_ENDED) {
+      pthread_join(worker->thread, NULL);
+      worker->state = WORKER_FREE;
+    }
+    if (worker->state == WORKER_FREE) {
+      return worker;
+    }
+  }
+  return NULL;
+}
+
+/* Under the lock. False when the system has no thread for us. */
+static bool start_worker(struct km_lane *lane)
+{
+  struct worker *worker = free_worker(lane);
+  KM_ASSERT(worker != NULL);
+  worker->lane = lane;
+  sigset_t all;
+  sigset_t before;
+  sigfillset(&all);
+  pthread_sigmask(SIG_SETMASK, &all, &before);
+  int rc = pthread_create(&worker->thread, NULL, run_worker, worker);
+  pthread_sigmask(SIG_SETMASK, &before, NULL);
+  if (rc != 0) {
+    return false;
+  }
+  worker->state = WORKER_RUNNING;
+  lane->running++;
+  return true;
+}
+
+bool km_lane_submit(struct km_lane *lane, void (*fn)(void *data), void *data)
+{
+  KM_SCOPED_LOCK(&lane->mutex);
+  if (lane->closing || lane->queued + lane->busy == lane->ring_size) {
+    return false;
+  }
+  /* Threads that are neither busy nor yet at work will take what is queued already. */
+  bool all_claimed = lane->queued >= lane->running - lane->busy;
+  if (all_claimed && lane->running < lane->max_threads && !start_worker(lane) && lane->running == 0) {
+    return false;
+  }
+  push(lane, (struct job){.fn = fn, .data = data});
+  pthread_cond_signal(&lane->work);
+  return true;
+}
+
+/* Nothing starts threads once the lane is closing, so a slot that is free now stays free. */
+static bool has_thread(struct km_lane *lane, const struct worker *worker)
+{
+  KM_SCOPED_LOCK(&lane->mutex);
+  return worker->state != WORKER_FREE;
+}
+
+void km_lane_free(struct km_lane *lane)
+{
+  if (lane == NULL) {
+    return;
+  }
+  pthread_mutex_lock(&lane->mutex);
+  lane->closing = true;
+  pthread_cond_broadcast(&lane->work);
+  pthread_mutex_unlock(&lane->mutex);
+  for (unsigned i = 0; i < lane->max_threads; i++) {
+    if (has_thread(lane, &lane->workers[i])) {
+      pthread_join(lane->workers[i].thread, NULL);
+    }
+  }
+  pthread_cond_destroy(&lane->work);
+  pthread_mutex_destroy(&lane->mutex);
+  free(lane->ring);
+  free(lane);
+}
+
+/* One km_lane_map under way, shared by the caller and the jobs that help it. A job may come to run when all is done;
+ * the last one out frees. */
+struct fan {
+  void (*fn)(void *data, size_t index);
+  void *data;
+  size_t count;
+  atomic_size_t next;
+  atomic_uint refs;
+  pthread_mutex_t mutex;
+  pthread_cond_t all_done;
+  size_t done;
+};
+
+static void fan_unref(struct fan *fan)
+{
+  if (atomic_fetch_sub_explicit(&fan->refs, 1, memory_order_acq_rel) == 1) {
+    pthread_cond_destroy(&fan->all_done);
+    pthread_mutex_destroy(&fan->mutex);
+    free(fan);
+  }
+}
+
+/* Runs items until none is left to take. */
+static void fan_run(struct fan *fan)
+{
+  size_t finished = 0;
+  for (;;) {
+    size_t index = atomic_fetch_add_explicit(&fan->next, 1, memory_order_relaxed);
+    if (index >= fan->count) {
+      break;
+    }
+    fan->fn(fan->data, index);
+    finished++;
+  }
+  KM_SCOPED_LOCK(&fan->mutex);
+  fan->done += finished;
+  if (fan->done == fan->count) {
+    pthread_cond_signal(&fan->all_done);
+  }
+}
+
+static void help(void *data)
+{
+  struct fan *fan = data;
+  fan_run(fan);
+  fan_unref(fan);
+}
+
+void km_lane_map(struct km_lane *lane, size_t count, void (*fn)(void *data, size_t index), void *data)
+{
+  struct fan *fan = KM_NEW(struct fan);
+  fan->fn = fn;
+  fan->data = data;
+  fan->count = count;
+  atomic_init(&fan->next, 0);
+  atomic_init(&fan->refs, 1);
+  pthread_mutex_init(&fan->mutex, NULL);
+  pthread_cond_init(&fan->all_done, NULL);
+  for (size_t helpers = 0; helpers + 1 < count && helpers < lane->max_threads; helpers++) {
+    atomic_fetch_add_explicit(&fan->refs, 1, memory_order_relaxed);
+    if (!km_lane_submit(lane, help, fan)) {
+      fan_unref(fan);
+      break;
+    }
+  }
+  fan_run(fan);
+  pthread_mutex_lock(&fan->mutex);
+  while (fan->done < fan->count) {
+    pthread_cond_wait(&fan->all_done, &fan->mutex);
+  }
+  pthread_mutex_unlock(&fan->mutex);
+  fan_unref(fan);
+}
