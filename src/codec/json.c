@@ -1,0 +1,216 @@
+/* JSON on yyjson: parsing with a depth bound and positions, documents on an arena, writing into a bounded
+ * buffer, tolerant member access.
+ *
+ * A parsed document is malloc'ed and freed by a callback of its arena, so that its size does not count
+ * against the arena's cap: callers bound the input. A document under construction allocates from the arena
+ * itself; once the cap has refused it memory it stays marked incomplete. Depth is checked before yyjson sees
+ * the text, so everything that walks a tree may recurse. Nothing here is shared between threads. */
+#include "kube_mcp/codec/json.h"
+
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "kube_mcp/base/banned.h"
+
+/* Offset of the bracket that opens level MAX_DEPTH + 1, or LEN. Text that is not JSON may be misjudged, which
+ * is harmless: yyjson, which does not recurse, refuses it afterwards. */
+static size_t find_too_deep(const char *data, size_t len, unsigned max_depth)
+{
+  unsigned depth = 0;
+  bool in_string = false;
+  for (size_t i = 0; i < len; i++) {
+    char c = data[i];
+    if (in_string) {
+      if (c == '\\') {
+        i++;
+      } else if (c == '"') {
+        in_string = false;
+      }
+    } else if (c == '"') {
+      in_string = true;
+    } else if (c == '{' || c == '[') {
+      if (depth == max_depth) {
+        return i;
+      }
+      depth++;
+    } else if ((c == '}' || c == ']') && depth > 0) {
+      depth--;
+    }
+  }
+  return len;
+}
+
+static void free_doc(void *data)
+{
+  yyjson_doc_free(data);
+}
+
+enum km_rc km_json_parse(struct km_arena *arena, const char *data, size_t len, unsigned max_depth,
+                         yyjson_doc **ret, struct km_error *err)
+{
+  if (len == 0) {
+    return km_error_set(err, KM_E_INVALID, "line 1, column 1: the JSON text is empty");
+  }
+  size_t line = 1;
+  size_t column = 1;
+  size_t character = 0;
+  size_t too_deep = find_too_deep(data, len, max_depth);
+  if (too_deep < len) {
+    yyjson_locate_pos(data, len, too_deep, &line, &column, &character);
+    return km_error_set(err, KM_E_INVALID, "line %zu, column %zu: nested deeper than %u levels", line, column,
+                        max_depth);
+  }
+  yyjson_read_err problem;
+  /* yyjson writes to its input only when told to parse in place. */
+  yyjson_doc *doc = yyjson_read_opts((char *)(uintptr_t)data, len, YYJSON_READ_BIGNUM_AS_RAW, NULL, &problem);
+  if (doc == NULL) {
+    if (problem.code == YYJSON_READ_ERROR_MEMORY_ALLOCATION) {
+      return km_error_set(err, KM_E_INTERNAL, "out of memory while parsing %zu bytes of JSON", len);
+    }
+    yyjson_locate_pos(data, len, problem.pos, &line, &column, &character);
+    return km_error_set(err, KM_E_INVALID, "line %zu, column %zu: not valid JSON: %s", line, column,
+                        problem.msg);
+  }
+  km_arena_defer(arena, free_doc, doc);
+  *ret = doc;
+  return KM_OK;
+}
+
+/* The context of a document's allocator. */
+struct doc_memory {
+  struct km_arena *arena;
+  bool refused;
+};
+
+static void *memory_alloc(void *ctx, size_t size)
+{
+  struct doc_memory *memory = ctx;
+  void *block = km_arena_try_alloc(memory->arena, size);
+  if (block == NULL) {
+    memory->refused = true;
+  }
+  return block;
+}
+
+static void *memory_realloc(void *ctx, void *block, size_t old_size, size_t size)
+{
+  if (size <= old_size) {
+    return block;
+  }
+  void *bigger = memory_alloc(ctx, size);
+  if (bigger != NULL && block != NULL) {
+    memcpy(bigger, block, old_size);
+  }
+  return bigger;
+}
+
+static void memory_free(void *ctx, void *block)
+{
+  (void)ctx;
+  (void)block;
+}
+
+yyjson_mut_doc *km_json_new(struct km_arena *arena)
+{
+  struct doc_memory *memory = KM_ARENA_NEW(arena, struct doc_memory);
+  memory->arena = arena;
+  yyjson_alc alc = {.malloc = memory_alloc, .realloc = memory_realloc, .free = memory_free, .ctx = memory};
+  return yyjson_mut_doc_new(&alc);
+}
+
+bool km_json_complete(const yyjson_mut_doc *doc)
+{
+  if (doc == NULL) {
+    return false;
+  }
+  const struct doc_memory *memory = doc->alc.ctx;
+  return !memory->refused;
+}
+
+/* NaN and infinity, which only arithmetic of our own can bring in, become null: better than no document. */
+static yyjson_write_flag write_flags(bool pretty)
+{
+  return YYJSON_WRITE_INF_AND_NAN_AS_NULL | (pretty ? YYJSON_WRITE_PRETTY_TWO_SPACES : YYJSON_WRITE_NOFLAG);
+}
+
+static bool append_and_free(struct km_buf *out, char *text, size_t len)
+{
+  bool ok = text != NULL && km_buf_append(out, text, len);
+  free(text);
+  return ok;
+}
+
+bool km_json_write(const yyjson_mut_val *val, bool pretty, struct km_buf *out)
+{
+  size_t len = 0;
+  char *text = yyjson_mut_val_write_opts(val, write_flags(pretty), NULL, &len, NULL);
+  return append_and_free(out, text, len);
+}
+
+bool km_json_write_val(const yyjson_val *val, bool pretty, struct km_buf *out)
+{
+  size_t len = 0;
+  char *text = yyjson_val_write_opts(val, write_flags(pretty), NULL, &len, NULL);
+  return append_and_free(out, text, len);
+}
+
+const char *km_json_str(yyjson_val *obj, const char *key)
+{
+  return yyjson_get_str(yyjson_obj_get(obj, key));
+}
+
+yyjson_val *km_json_obj(yyjson_val *obj, const char *key)
+{
+  yyjson_val *val = yyjson_obj_get(obj, key);
+  return yyjson_is_obj(val) ? val : NULL;
+}
+
+yyjson_val *km_json_arr(yyjson_val *obj, const char *key)
+{
+  yyjson_val *val = yyjson_obj_get(obj, key);
+  return yyjson_is_arr(val) ? val : NULL;
+}
+
+int64_t km_json_int(yyjson_val *obj, const char *key, int64_t fallback)
+{
+  yyjson_val *val = yyjson_obj_get(obj, key);
+  if (yyjson_is_sint(val)) {
+    return yyjson_get_sint(val);
+  }
+  if (yyjson_is_uint(val) && yyjson_get_uint(val) <= INT64_MAX) {
+    return (int64_t)yyjson_get_uint(val);
+  }
+  return fallback;
+}
+
+bool km_json_bool(yyjson_val *obj, const char *key, bool fallback)
+{
+  yyjson_val *val = yyjson_obj_get(obj, key);
+  return yyjson_is_bool(val) ? yyjson_get_bool(val) : fallback;
+}
+
+yyjson_val *km_json_at(yyjson_val *obj, ...)
+{
+  va_list keys;
+  va_start(keys, obj);
+  for (const char *key = va_arg(keys, const char *); key != NULL; key = va_arg(keys, const char *)) {
+    obj = yyjson_obj_get(obj, key);
+  }
+  va_end(keys);
+  return obj;
+}
+
+const char *km_json_type_name(yyjson_val *val)
+{
+  switch (yyjson_get_type(val)) {
+  case YYJSON_TYPE_NULL: return "null";
+  case YYJSON_TYPE_BOOL: return "boolean";
+  case YYJSON_TYPE_STR: return "string";
+  case YYJSON_TYPE_ARR: return "array";
+  case YYJSON_TYPE_OBJ: return "object";
+  case YYJSON_TYPE_NUM: return yyjson_is_int(val) ? "integer" : "number";
+  case YYJSON_TYPE_RAW: return strpbrk(yyjson_get_raw(val), ".eE") == NULL ? "integer" : "number";
+  default: return "nothing";
+  }
+}
