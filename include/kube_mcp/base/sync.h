@@ -2,8 +2,8 @@
  *
  * Lock order (outer first); a thread holding one takes only those below it:
  *   1. app/server   reload lock
- *   2. mcp/session  session table
- *   3. mcp/call     table of calls in flight
+ *   2. mcp/call     where one call answers
+ *   3. mcp/server   sessions, calls in flight, questions to clients
  *   4. kube/pool    pool of clients
  *   5. kube/client  one client (credential, discovery, limiter, RBAC cache)
  *   6. provider     state of one provider

@@ -1,0 +1,12 @@
+/* What must not reach the model: secret values become length and keyed fingerprint; noise is dropped. */
+#ifndef KM_KUBE_REDACT_H
+#define KM_KUBE_REDACT_H
+
+#include "kube_mcp/codec/json.h"
+
+/* A copy of OBJECT fit to be shown, in DOC: managedFields and the last-applied-configuration annotation dropped; Secret
+ * data and stringData values replaced by "<redacted N bytes, fingerprint xxxxxxxxxxxxxxxx>"; kubeconfig-like and
+ * service-account token annotations likewise. Works on single objects, lists (items) and nested templates. */
+yyjson_mut_val *km_redact_object(yyjson_mut_doc *doc, yyjson_val *object);
+
+#endif

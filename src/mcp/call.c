@@ -1,0 +1,327 @@
+/* Life of a call: created by receive, linked into the server's table while it is in flight, released when its answer has
+ * gone out. A call's arena holds everything made for it, the call included.
+ *
+ * Where an answer goes can vanish at any time. p->reply is guarded by p->reply_mutex, which is held while the transport
+ * is called, so km_mcp_peer_gone returns only when nobody uses the reply any more. reply->owner is guarded by mcp->mutex.
+ * Lock order: reply_mutex, then mcp->mutex. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "internal.h"
+#include "kube_mcp/base/banned.h"
+#include "kube_mcp/base/clock.h"
+#include "kube_mcp/base/str.h"
+#include "kube_mcp/base/sync.h"
+
+#define MAX_MESSAGE_BYTES ((size_t)96 * 1024 * 1024)
+
+struct km_call *call_new(struct km_mcp *mcp, struct km_reply *reply)
+{
+  struct km_arena *arena = km_arena_new(mcp->features->max_call_bytes);
+  struct km_call *call = KM_ARENA_NEW(arena, struct km_call);
+  struct km_call_private *p = KM_ARENA_NEW(arena, struct km_call_private);
+  call->mcp = mcp;
+  call->arena = arena;
+  call->cancel = km_cancel_new();
+  call->client_name = "";
+  call->principal = "";
+  call->app = mcp->features->app;
+  call->private = p;
+  call->result.doc = km_json_new(arena);
+  call->result.content = yyjson_mut_arr(call->result.doc);
+  p->log_level = LOG_NONE;
+  p->started_ns = km_clock_ns();
+  atomic_init(&p->refs, 1);
+  pthread_mutex_init(&p->reply_mutex, NULL);
+  p->reply = reply;
+  if (reply != NULL) {
+    KM_SCOPED_LOCK(&mcp->mutex);
+    reply->owner = call;
+  }
+  return call;
+}
+
+void call_ref(struct km_call *call)
+{
+  atomic_fetch_add_explicit(&call->private->refs, 1, memory_order_relaxed);
+}
+
+void call_unref(struct km_call *call)
+{
+  struct km_call_private *p = call->private;
+  if (atomic_fetch_sub_explicit(&p->refs, 1, memory_order_acq_rel) != 1) {
+    return;
+  }
+  KM_ASSERT(p->reply == NULL);
+  if (p->session != NULL) {
+    session_unref(call->mcp, p->session);
+  }
+  subscription_free(p->subscription);
+  pthread_mutex_destroy(&p->reply_mutex);
+  km_cancel_unref(call->cancel);
+  km_arena_free(call->arena);
+}
+
+void call_link(struct km_call *call)
+{
+  struct km_mcp *mcp = call->mcp;
+  struct km_call_private *p = call->private;
+  call_ref(call);
+  KM_SCOPED_LOCK(&mcp->mutex);
+  p->linked = true;
+  p->next = mcp->calls;
+  if (mcp->calls != NULL) {
+    mcp->calls->private->prev = call;
+  }
+  mcp->calls = call;
+  *(p->subscription != NULL ? &mcp->streams : &mcp->in_flight) += 1;
+}
+
+void call_unlink(struct km_call *call)
+{
+  struct km_mcp *mcp = call->mcp;
+  struct km_call_private *p = call->private;
+  {
+    KM_SCOPED_LOCK(&mcp->mutex);
+    if (!p->linked) {
+      return;
+    }
+    p->linked = false;
+    *(p->prev != NULL ? &p->prev->private->next : &mcp->calls) = p->next;
+    if (p->next != NULL) {
+      p->next->private->prev = p->prev;
+    }
+    *(p->subscription != NULL ? &mcp->streams : &mcp->in_flight) -= 1;
+    if (mcp->calls == NULL) {
+      pthread_cond_broadcast(&mcp->drained);
+    }
+  }
+  call_unref(call);
+}
+
+bool call_send(struct km_call *call, const yyjson_mut_val *val)
+{
+  struct km_call_private *p = call->private;
+  struct km_buf json;
+  km_buf_init(&json, MAX_MESSAGE_BYTES);
+  bool sent = km_json_write(val, false, &json);
+  if (sent) {
+    KM_SCOPED_LOCK(&p->reply_mutex);
+    sent = p->reply != NULL && p->reply->ops->send(p->reply, json.data, json.len);
+  }
+  km_buf_done(&json);
+  return sent;
+}
+
+/* Takes the reply out of the call; after this nobody finds the call through it. */
+static struct km_reply *take_reply_locked(struct km_call *call)
+{
+  struct km_reply *reply = call->private->reply;
+  call->private->reply = NULL;
+  if (reply != NULL) {
+    KM_SCOPED_LOCK(&call->mcp->mutex);
+    reply->owner = NULL;
+  }
+  return reply;
+}
+
+void call_finish(struct km_call *call, const struct km_reply_head *head, const yyjson_mut_val *val)
+{
+  struct km_buf json;
+  km_buf_init(&json, MAX_MESSAGE_BYTES);
+  if (val != NULL) {
+    km_json_write(val, false, &json);
+  }
+  KM_SCOPED_LOCK(&call->private->reply_mutex);
+  struct km_reply *reply = take_reply_locked(call);
+  if (reply != NULL) {
+    reply->ops->finish(reply, head, val == NULL ? NULL : json.data, json.len);
+  }
+  km_buf_done(&json);
+}
+
+void km_mcp_peer_gone(struct km_mcp *mcp, struct km_reply *reply)
+{
+  struct km_call *call = NULL;
+  {
+    KM_SCOPED_LOCK(&mcp->mutex);
+    call = reply->owner;
+    if (call == NULL) {
+      return;
+    }
+    call_ref(call);
+  }
+  {
+    KM_SCOPED_LOCK(&call->private->reply_mutex);
+    take_reply_locked(call);
+  }
+  bool is_stream = call->private->subscription != NULL;
+  if (is_stream || call->revision == KM_REV_MODERN) {
+    km_cancel_trigger(call->cancel, "the client closed the connection");
+  }
+  if (is_stream) {
+    call_unlink(call);
+  }
+  call_unref(call);
+}
+
+void km_call_progress(struct km_call *call, double progress, double total, const char *message)
+{
+  struct km_call_private *p = call->private;
+  if (p->progress_token == NULL || progress <= p->progress_last) {
+    return;
+  }
+  p->progress_last = progress;
+  yyjson_mut_doc *doc = call->result.doc;
+  yyjson_mut_val *params = yyjson_mut_obj(doc);
+  yyjson_mut_obj_add_val(doc, params, "progressToken", yyjson_val_mut_copy(doc, p->progress_token));
+  yyjson_mut_obj_add_real(doc, params, "progress", progress);
+  if (total >= 0) {
+    yyjson_mut_obj_add_real(doc, params, "total", total);
+  }
+  if (message != NULL && call->revision != KM_REV_2024_11_05) {
+    yyjson_mut_obj_add_strcpy(doc, params, "message", message);
+  }
+  call_send(call, encode_notification(doc, "notifications/progress", params));
+}
+
+void km_call_log(struct km_call *call, enum km_log_level level, const char *logger, const char *text)
+{
+  if ((int)level < call->private->log_level) {
+    return;
+  }
+  yyjson_mut_doc *doc = call->result.doc;
+  yyjson_mut_val *params = yyjson_mut_obj(doc);
+  yyjson_mut_obj_add_str(doc, params, "level", km_log_level_name(level));
+  if (logger != NULL) {
+    yyjson_mut_obj_add_strcpy(doc, params, "logger", logger);
+  }
+  yyjson_mut_obj_add_strcpy(doc, params, "data", text);
+  call_send(call, encode_notification(doc, "notifications/message", params));
+}
+
+enum km_rc km_call_check(struct km_call *call, struct km_error *err)
+{
+  enum km_rc rc = km_cancel_check(call->cancel, err);
+  if (rc == KM_OK && call->deadline != 0 && km_deadline_left_ms(call->deadline) == 0) {
+    return km_error_set(err, KM_E_TIMEOUT, "the call's deadline has passed");
+  }
+  return rc;
+}
+
+/* --- requests to the client (legacy revisions) -------------------------------------------------------------------- */
+
+static void wake_pending(void *data)
+{
+  struct pending_request *pending = data;
+  pthread_cond_broadcast(&pending->answered);
+}
+
+static void pending_init(struct pending_request *pending, struct km_call *call)
+{
+  *pending = (struct pending_request){.session = call->private->session};
+  (void)snprintf(pending->id, sizeof(pending->id), "kube-mcp-%llu",
+                 (unsigned long long)atomic_fetch_add(&call->mcp->next_id, 1));
+  pthread_condattr_t attributes;
+  pthread_condattr_init(&attributes);
+  pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+  pthread_cond_init(&pending->answered, &attributes);
+  pthread_condattr_destroy(&attributes);
+}
+
+static void pending_link(struct km_mcp *mcp, struct pending_request *pending)
+{
+  KM_SCOPED_LOCK(&mcp->mutex);
+  pending->next = mcp->pending;
+  mcp->pending = pending;
+}
+
+static void pending_unlink(struct km_mcp *mcp, struct pending_request *pending)
+{
+  KM_SCOPED_LOCK(&mcp->mutex);
+  struct pending_request **link = &mcp->pending;
+  while (*link != pending) {
+    link = &(*link)->next;
+  }
+  *link = pending->next;
+}
+
+/* Waits in short steps: a cancellation between the check and the wait is noticed within one step. */
+static bool pending_wait(struct km_call *call, struct pending_request *pending, km_deadline deadline)
+{
+  const uint64_t step_ns = 100 * KM_NS_PER_MS;
+  KM_SCOPED_LOCK(&call->mcp->mutex);
+  while (!pending->done && !km_cancelled(call->cancel) && km_deadline_left_ms(deadline) > 0) {
+    struct timespec until;
+    clock_gettime(CLOCK_MONOTONIC, &until);
+    uint64_t ns = (uint64_t)until.tv_nsec + step_ns;
+    until.tv_sec += (time_t)(ns / KM_NS_PER_S);
+    until.tv_nsec = (long)(ns % KM_NS_PER_S);
+    pthread_cond_timedwait(&pending->answered, &call->mcp->mutex, &until);
+  }
+  return pending->done;
+}
+
+static enum km_rc read_answer(struct km_call *call, const char *method, const struct pending_request *pending,
+                              yyjson_val **ret_result, struct km_error *err)
+{
+  yyjson_doc *doc = NULL;
+  enum km_rc rc =
+      km_json_parse(call->arena, pending->answer, pending->answer_len, KM_JSON_MAX_DEPTH, &doc, err);
+  if (rc != KM_OK) {
+    return rc;
+  }
+  yyjson_val *root = yyjson_doc_get_root(doc);
+  yyjson_val *error = yyjson_obj_get(root, "error");
+  if (error != NULL) {
+    const char *message = km_json_str(error, "message");
+    return km_error_set(err, KM_E_INVALID, "the client refused %s: %s", method,
+                        message == NULL ? "" : message);
+  }
+  *ret_result = yyjson_obj_get(root, "result");
+  return KM_OK;
+}
+
+enum km_rc km_call_request(struct km_call *call, const char *method, yyjson_mut_val *params,
+                           int64_t timeout_ms, yyjson_val **ret_result, struct km_error *err)
+{
+  struct km_mcp *mcp = call->mcp;
+  if (call->private->session == NULL) {
+    return km_error_set(err, KM_E_UNAVAILABLE, "this client cannot be asked questions during a call");
+  }
+  struct pending_request pending;
+  pending_init(&pending, call);
+  pending_link(mcp, &pending);
+  struct km_cancel_hook hook = {.fn = wake_pending, .data = &pending};
+  km_cancel_hook_add(call->cancel, &hook);
+
+  yyjson_mut_doc *doc = call->result.doc;
+  yyjson_mut_val *request = yyjson_mut_obj(doc);
+  yyjson_mut_obj_add_str(doc, request, "jsonrpc", "2.0");
+  yyjson_mut_obj_add_strcpy(doc, request, "id", pending.id);
+  yyjson_mut_obj_add_strcpy(doc, request, "method", method);
+  yyjson_mut_obj_add_val(doc, request, "params", params);
+  km_deadline deadline = km_deadline_min(km_deadline_in_ms(timeout_ms), call->deadline);
+  bool sent = call_send(call, request);
+  bool answered = sent && pending_wait(call, &pending, deadline);
+
+  km_cancel_hook_remove(call->cancel, &hook);
+  pending_unlink(mcp, &pending);
+  pthread_cond_destroy(&pending.answered);
+  enum km_rc rc = KM_OK;
+  if (!sent) {
+    rc = km_error_set(err, KM_E_UNAVAILABLE, "the client is gone; %s could not be asked", method);
+  } else if (answered) {
+    rc = read_answer(call, method, &pending, ret_result, err);
+  } else {
+    rc = km_cancel_check(call->cancel, err);
+    if (rc == KM_OK) {
+      rc = km_error_set(err, KM_E_TIMEOUT, "the client did not answer %s in time", method);
+    }
+  }
+  free(pending.answer);
+  return rc;
+}
