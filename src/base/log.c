@@ -81,8 +81,9 @@ struct arguments {
 struct conversion {
   char spec[32];
   const char *end; /* in the format, behind the conversion */
+  bool plain;      /* no flags, width or precision */
   int stars;       /* widths or precisions that are arguments */
-  char length;     /* 'H' for hh, 'L' for ll, else the modifier itself, or NUL */
+  char length;     /* the modifier, 'H' for hh, 'L' for ll, NUL for none */
   char type;
 };
 
@@ -91,10 +92,12 @@ static struct conversion parse_conversion(const char *format)
 {
   struct conversion conversion = {0};
   const char *at = format + 1;
-  for (; strchr("-+ #0123456789.*", *at) != NULL; at++) {
-    conversion.stars += *at == '*';
+  size_t modifiers = strspn(at, "-+ #0123456789.*");
+  conversion.plain = modifiers == 0;
+  for (; modifiers > 0; modifiers--) {
+    conversion.stars += *at++ == '*';
   }
-  for (; strchr("hlzjt", *at) != NULL; at++) {
+  for (size_t i = strspn(at, "hlzjt"); i > 0; i--, at++) {
     bool doubled = conversion.length == *at;
     conversion.length = doubled ? (*at == 'h' ? 'H' : 'L') : *at;
   }
@@ -164,12 +167,12 @@ static void print_conversion(char *out, size_t size, const struct conversion *co
 struct value {
   char text[MAX_VALUE_BYTES + 1];
   size_t len;
-  bool is_number; /* the whole value was one plain number */
+  bool is_number; /* one integer and nothing else, so JSON needs no quotes */
 };
 
-static bool is_number_conversion(const struct conversion *conversion)
+static bool prints_json_number(const struct conversion *conversion)
 {
-  return conversion->type == 'd' || conversion->type == 'i' || conversion->type == 'u';
+  return conversion->plain && strchr("diu", conversion->type) != NULL;
 }
 
 /* Formats the part of a format up to the next blank; returns where that is. */
@@ -185,7 +188,7 @@ static const char *format_value(struct value *value, const char *format, struct 
     if (*at == '%') {
       struct conversion conversion = parse_conversion(at);
       print_conversion(out, room, &conversion, args);
-      value->is_number = at == format && is_number_conversion(&conversion);
+      value->is_number = at == format && prints_json_number(&conversion);
       at = conversion.end;
     } else {
       (void)km_strcopy(out, room, (const char[]){*at, '\0'});

@@ -184,10 +184,10 @@ static bool contains(const char *text, const char *candidate)
   return false;
 }
 
-/* "production" for "prod": the candidate must make up at least half of what was asked for. */
-static bool is_contained(const char *text, const char *candidate)
+/* "production" was asked for, "prod" exists. */
+static bool is_extension(const char *text, const char *candidate)
 {
-  return 2 * strlen(candidate) >= strlen(text) && strlen(candidate) >= 3 && contains(candidate, text);
+  return strlen(candidate) >= 3 && is_prefix(candidate, text);
 }
 
 /* The only candidate that MATCHES, NULL if there is none or more than one. */
@@ -223,7 +223,7 @@ const char *km_nearest(const char *text, const char *const *candidates, size_t c
     found = only_match(text, candidates, count, contains);
   }
   if (found == NULL) {
-    found = only_match(text, candidates, count, is_contained);
+    found = only_match(text, candidates, count, is_extension);
   }
   return found;
 }
