@@ -31,6 +31,7 @@ struct km_http_options {
   bool accept_encoding; /* ask for compressed bodies (slow links only) */
   int64_t connect_timeout_ms;
   unsigned max_connections; /* per client; 0 = 64 */
+  int64_t idle_ms;          /* connections unused for so long are closed; 0 = one minute */
   const char *user_agent;
 };
 
