@@ -52,18 +52,37 @@ kube_program() {
 pid_file() { say "$STATE/$1/run/$2.pid"; }
 log_file() { say "$STATE/$1/log/$2.log"; }
 
-# Prints the pid of a running process of ours. A pid file left by a crash is removed, also
-# when its number belongs to a stranger by now: a process of ours names the state directory.
+# is_ours CLUSTER NAME PID: a process of ours runs the named program and names its cluster's directory.
+is_ours() {
+	local program=${2/node-agent/agent} first
+	[ -r "/proc/$3/cmdline" ] || return 1
+	first=$(tr '\0' '\n' <"/proc/$3/cmdline" 2>/dev/null | head -n 1) || true
+	[ "${first##*/}" = "$program" ] && grep -qF -- "$STATE/$1/" "/proc/$3/cmdline" 2>/dev/null
+}
+
+# running_pid CLUSTER NAME: prints the pid. A pid file may be stale after a crash, its number even a
+# stranger's by now, or it may be missing while the process lives: then the process table tells.
 running_pid() {
-	local file pid
+	local file pid candidate
 	file=$(pid_file "$1" "$2")
-	[ -f "$file" ] || return 1
-	pid=$(cat "$file")
-	if [ -n "$pid" ] && kill -0 "$pid" 2>/dev/null && tr '\0' ' ' <"/proc/$pid/cmdline" 2>/dev/null | grep -qF -- "$STATE/$1/"; then
-		say "$pid"
-		return 0
+	if [ -f "$file" ]; then
+		pid=$(cat "$file")
+		if [ -n "$pid" ] && is_ours "$1" "$2" "$pid"; then
+			say "$pid"
+			return 0
+		fi
+		rm -f "$file"
 	fi
-	rm -f "$file"
+	for candidate in $(grep -lF -- "$STATE/$1/" /proc/[0-9]*/cmdline 2>/dev/null); do
+		pid=${candidate#/proc/}
+		pid=${pid%/cmdline}
+		if is_ours "$1" "$2" "$pid"; then
+			mkdir -p "${file%/*}"
+			say "$pid" >"$file"
+			say "$pid"
+			return 0
+		fi
+	done
 	return 1
 }
 
@@ -75,7 +94,14 @@ start() {
 	# Keep one earlier log; none grows without bound across restarts.
 	[ ! -s "$log" ] || mv -f "$log" "$log.1"
 	setsid nohup "$@" >"$log" 2>&1 </dev/null 9>&- &
-	say $! >"$(pid_file "$cluster" "$name")"
+	local pid=$! i
+	# Until it has become the program, it looks like a copy of this shell.
+	for ((i = 0; i < 100; i++)); do
+		! is_ours "$cluster" "$name" "$pid" || break
+		kill -0 "$pid" 2>/dev/null || break
+		sleep 0.02
+	done
+	say "$pid" >"$(pid_file "$cluster" "$name")"
 }
 
 # stop CLUSTER NAME: asks politely, insists after ten seconds.

@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -117,6 +118,18 @@ func enter(root, hostname, dir string) error {
 		if err := unix.Mount("/dev/"+d, target, "", unix.MS_BIND, ""); err != nil {
 			return fmt.Errorf("bind /dev/%s: %w", d, err)
 		}
+	}
+	// A terminal is known inside under the name it has outside.
+	if name, err := os.Readlink("/proc/self/fd/0"); err == nil && strings.HasPrefix(name, "/dev/pts/") {
+		target := filepath.Join(root, name)
+		os.MkdirAll(filepath.Dir(target), 0o755)
+		if f, err := os.OpenFile(target, os.O_CREATE, 0o666); err == nil {
+			f.Close()
+		}
+		if err := unix.Mount(name, target, "", unix.MS_BIND, ""); err != nil {
+			return fmt.Errorf("bind %s: %w", name, err)
+		}
+		os.Chown(target, sandboxUser, sandboxUser)
 	}
 	if err := unix.Mount("proc", filepath.Join(root, "proc"), "proc", unix.MS_NOSUID|unix.MS_NODEV|unix.MS_NOEXEC, ""); err != nil {
 		return fmt.Errorf("mount /proc: %w", err)

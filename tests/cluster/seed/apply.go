@@ -295,7 +295,7 @@ func conditionTrue(o *unstructured.Unstructured, kind string) bool {
 
 // until repeats a check until it has nothing left to wait for.
 func until(ctx context.Context, limit time.Duration, check func() (string, error)) error {
-	for end := time.Now().Add(limit); ; time.Sleep(150 * time.Millisecond) {
+	for end := time.Now().Add(limit); ; time.Sleep(250 * time.Millisecond) {
 		missing, err := check()
 		if err == nil && missing == "" {
 			return nil

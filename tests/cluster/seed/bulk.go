@@ -23,7 +23,7 @@ import (
 const (
 	namespaces   = 10
 	podsPerNode  = 450
-	maxBulkPods  = 80 * podsPerNode
+	maxBulkPods  = 50 * podsPerNode
 	bulkIndex    = 100 // of the first bulk node; the agent counts the same way
 	labelIndex   = domain + "bulk-index"
 	labelPool    = domain + "pool"

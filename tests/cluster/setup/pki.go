@@ -171,7 +171,7 @@ func nodeIPs(cluster string) []net.IP {
 	for i := byte(11); i < 20; i++ {
 		ips = append(ips, net.IPv4(127, 0, third, i))
 	}
-	for i := byte(1); i <= 80; i++ {
+	for i := byte(1); i <= 50; i++ {
 		ips = append(ips, net.IPv4(127, 0, third+1, i))
 	}
 	return ips
