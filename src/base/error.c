@@ -145,7 +145,7 @@ static void store_joined(char *dest, size_t size, const char *text, const char *
   store(dest, size, joined);
 }
 
-enum km_rc km_error_wrap(struct km_error *err, const char *format, ...)
+enum km_rc(km_error_wrap)(struct km_error *err, const char *format, ...)
 {
   struct text context;
   va_list args;
@@ -156,7 +156,7 @@ enum km_rc km_error_wrap(struct km_error *err, const char *format, ...)
   return err->code;
 }
 
-enum km_rc km_error_hint(struct km_error *err, const char *format, ...)
+enum km_rc(km_error_hint)(struct km_error *err, const char *format, ...)
 {
   struct text hint;
   va_list args;

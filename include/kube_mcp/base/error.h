@@ -70,19 +70,19 @@ struct km_error {
   uint32_t retry_after_ms; /* 0 = unknown */
   char reason[48];         /* Kubernetes Status reason, or "" */
   char message[640];
-  char hint[320];          /* what to do next, or "" */
-  const char *func;        /* where it was set first */
+  char hint[320];   /* what to do next, or "" */
+  const char *func; /* where it was set first */
   int line;
 };
 
 /* One row per category: the only place that maps an error to anything. */
 struct km_error_class {
-  const char *name;         /* "not_found": metric label and log field */
-  enum km_error_type type;  /* envelope type when the error names none */
-  int jsonrpc_code;         /* when the failure is the protocol's, not a tool's */
-  int http_status;          /* when HTTP itself must carry it */
-  int log_level;            /* enum km_log_level */
-  int exit_code;            /* of the command line */
+  const char *name;        /* "not_found": metric label and log field */
+  enum km_error_type type; /* envelope type when the error names none */
+  int jsonrpc_code;        /* when the failure is the protocol's, not a tool's */
+  int http_status;         /* when HTTP itself must carry it */
+  int log_level;           /* enum km_log_level */
+  int exit_code;           /* of the command line */
 };
 const struct km_error_class *km_error_class(enum km_rc code);
 
@@ -91,21 +91,31 @@ const char *km_error_type_name(enum km_error_type type);
 /* The envelope type of ERR: its own, else its category's. */
 enum km_error_type km_error_effective_type(const struct km_error *err);
 
+/* What every failing path returns: never KM_OK, which is thereby plain to the compiler and to the analyzers. */
+static inline enum km_rc km_failure(enum km_rc rc)
+{
+  return rc != KM_OK ? rc : KM_E_INTERNAL;
+}
+
 /* Fills ERR and returns CODE: `return km_error_set(err, KM_E_INVALID, "port %d is out of range", port);` */
-#define km_error_set(err, code, ...) km_error_set_at((err), (code), KM_TYPE_DEFAULT, __func__, __LINE__, __VA_ARGS__)
+#define km_error_set(err, code, ...) km_error_set_type((err), (code), KM_TYPE_DEFAULT, __VA_ARGS__)
 /* The same with an envelope type of its own. */
-#define km_error_set_type(err, code, type, ...) km_error_set_at((err), (code), (type), __func__, __LINE__, __VA_ARGS__)
-enum km_rc km_error_set_at(struct km_error *err, enum km_rc code, enum km_error_type type, const char *func, int line,
-                           const char *format, ...) KM_PRINTF(6, 7);
+#define km_error_set_type(err, code, type, ...)                                                              \
+  km_failure(km_error_set_at((err), (code), (type), __func__, __LINE__, __VA_ARGS__))
+enum km_rc km_error_set_at(struct km_error *err, enum km_rc code, enum km_error_type type, const char *func,
+                           int line, const char *format, ...) KM_PRINTF(6, 7);
 
 /* Puts "context: " before the message, keeps everything else, returns the code. */
 enum km_rc km_error_wrap(struct km_error *err, const char *format, ...) KM_PRINTF(2, 3);
+#define km_error_wrap(...) km_failure((km_error_wrap)(__VA_ARGS__))
 /* Sets the hint and returns the code, so that it can end a return statement. */
 enum km_rc km_error_hint(struct km_error *err, const char *format, ...) KM_PRINTF(2, 3);
+#define km_error_hint(...) km_failure((km_error_hint)(__VA_ARGS__))
 /* Sets code and message from an errno value: "WHAT: No such file or directory". */
-#define km_error_errno(err, errnum, ...) km_error_errno_at((err), (errnum), __func__, __LINE__, __VA_ARGS__)
-enum km_rc km_error_errno_at(struct km_error *err, int errnum, const char *func, int line, const char *format, ...)
-    KM_PRINTF(5, 6);
+#define km_error_errno(err, errnum, ...)                                                                     \
+  km_failure(km_error_errno_at((err), (errnum), __func__, __LINE__, __VA_ARGS__))
+enum km_rc km_error_errno_at(struct km_error *err, int errnum, const char *func, int line, const char *format,
+                             ...) KM_PRINTF(5, 6);
 /* Back to the all-zero "no error" state. */
 void km_error_clear(struct km_error *err);
 
