@@ -10,18 +10,17 @@ if(KM_FUZZ AND NOT CMAKE_C_COMPILER_ID STREQUAL Clang)
   message(FATAL_ERROR "libFuzzer comes with clang: configure with the preset 'fuzz', or with CC=clang")
 endif()
 
-include(CheckCCompilerFlag)
 add_library(km_options INTERFACE)
 target_compile_definitions(km_options INTERFACE _GNU_SOURCE KM_VERSION="${PROJECT_VERSION}")
 target_compile_options(km_options INTERFACE
   -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wsign-conversion -Wstrict-prototypes -Wmissing-prototypes
   -Wformat=2 -Wcast-qual -Wwrite-strings -Wvla -Wundef -Wswitch-enum -Wnull-dereference -Wpointer-arith
-  -Wno-gnu-zero-variadic-macro-arguments -fno-strict-aliasing -fstack-protector-strong -fno-common
+  -fno-strict-aliasing -fstack-protector-strong -fno-common
   -ffile-prefix-map=${CMAKE_SOURCE_DIR}/=)
 if(CMAKE_C_COMPILER_ID STREQUAL GNU)
   target_compile_options(km_options INTERFACE -Wlogical-op -Wduplicated-cond -Wduplicated-branches)
 else()
-  target_compile_options(km_options INTERFACE -Wthread-safety)
+  target_compile_options(km_options INTERFACE -Wthread-safety -Wno-gnu-zero-variadic-macro-arguments)
 endif()
 if(KM_WERROR)
   target_compile_options(km_options INTERFACE -Werror)
@@ -50,13 +49,11 @@ if(NOT CMAKE_BUILD_TYPE STREQUAL Debug AND NOT instrumentation)
   endif()
   target_compile_options(km_options INTERFACE -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=${fortify}
     -fstack-clash-protection -ffunction-sections -fdata-sections)
-  foreach(flag -fcf-protection=full -mbranch-protection=standard)
-    string(MAKE_C_IDENTIFIER KM_HAVE${flag} have)
-    check_c_compiler_flag(${flag} ${have})
-    if(${have})
-      target_compile_options(km_options INTERFACE ${flag})
-    endif()
-  endforeach()
+  if(CMAKE_SYSTEM_PROCESSOR STREQUAL x86_64)
+    target_compile_options(km_options INTERFACE -fcf-protection=full)
+  elseif(CMAKE_SYSTEM_PROCESSOR STREQUAL aarch64)
+    target_compile_options(km_options INTERFACE -mbranch-protection=standard)
+  endif()
   target_link_options(km_options INTERFACE -Wl,-z,relro,-z,now,-z,noexecstack -Wl,--gc-sections -Wl,--as-needed
     $<$<CONFIG:Release>:-Wl,--strip-all>)
 endif()
