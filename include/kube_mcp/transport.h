@@ -39,8 +39,8 @@ struct km_reply_ops {
   void (*finish)(struct km_reply *reply, const struct km_reply_head *head, const char *json, size_t len);
 };
 
-/* Embedded in the transport's own exchange struct. The transport keeps it alive until finish() was called, or until
- * km_mcp_peer_gone() has returned. */
+/* Embedded in the transport's own exchange struct. The transport keeps it alive until finish() has returned, or until
+ * km_mcp_peer_gone() has returned true. */
 struct km_reply {
   const struct km_reply_ops *ops;
   /* private to src/mcp: the call or stream that answers here */

@@ -9,7 +9,7 @@
 #include "kube_mcp/base/str.h"
 
 struct option_row {
-  const char *name;          /* without dashes */
+  const char *name;          /* with its dashes: also how messages spell it */
   char letter;               /* 0 = none */
   const char *value;         /* metavariable, or NULL for a switch */
   const char *section, *key; /* configuration key it sets, or NULL */
@@ -18,27 +18,27 @@ struct option_row {
 };
 
 static const struct option_row rows[] = {
-    {"config", 'c', "FILE", NULL, NULL, NULL,
+    {"--config", 'c', "FILE", NULL, NULL, NULL,
      "configuration file (default: /etc/kube-mcp/config.toml, then\n"
      "~/.config/kube-mcp/config.toml)"},
-    {"config-dir", 0, "DIR", NULL, NULL, NULL, "read DIR/*.toml in name order after the file"},
-    {"env-file", 0, "FILE", NULL, NULL, NULL, "read NAME=value lines before the environment"},
-    {"transport", 't', "LIST", "server", "transports", NULL, "stdio, http, or stdio,http"},
-    {"address", 0, "HOST:PORT", "server.http", "address", NULL,
+    {"--config-dir", 0, "DIR", NULL, NULL, NULL, "read DIR/*.toml in name order after the file"},
+    {"--env-file", 0, "FILE", NULL, NULL, NULL, "read NAME=value lines before the environment"},
+    {"--transport", 't', "LIST", "server", "transports", NULL, "stdio, http, or stdio,http"},
+    {"--address", 0, "HOST:PORT", "server.http", "address", NULL,
      "where HTTP listens (default 127.0.0.1:8080)"},
-    {"kubeconfig", 0, "PATH", "kubernetes", "kubeconfig_path", NULL,
+    {"--kubeconfig", 0, "PATH", "kubernetes", "kubeconfig_path", NULL,
      "kubeconfig to use (default: $KUBECONFIG, then\n"
      "~/.kube/config)"},
-    {"context", 0, "NAME", "kubernetes", "context", NULL,
+    {"--context", 0, "NAME", "kubernetes", "context", NULL,
      "the default context; with call, the context of the call"},
-    {"provider", 0, "KIND", "kubernetes", "provider", NULL, "kubeconfig, single or in-cluster"},
-    {"read-only", 0, NULL, "security", "read_only", "true",
+    {"--provider", 0, "KIND", "kubernetes", "provider", NULL, "kubeconfig, single or in-cluster"},
+    {"--read-only", 0, NULL, "security", "read_only", "true",
      "nothing that could change a cluster leaves the process"},
-    {"log-level", 0, "LEVEL", "server", "log_level", NULL, "debug, info, notice, warning, error, ..."},
-    {"set", 's', "KEY=VALUE", NULL, NULL, NULL, "any configuration key, e.g. --set kubernetes.qps=50"},
-    {"json", 'j', NULL, NULL, NULL, NULL, "with call and tools: print the whole JSON result"},
-    {"version", 'V', NULL, NULL, NULL, NULL, "print the version and exit"},
-    {"help", 'h', NULL, NULL, NULL, NULL, "print this help and exit"},
+    {"--log-level", 0, "LEVEL", "server", "log_level", NULL, "debug, info, notice, warning, error, ..."},
+    {"--set", 's', "KEY=VALUE", NULL, NULL, NULL, "any configuration key, e.g. --set kubernetes.qps=50"},
+    {"--json", 'j', NULL, NULL, NULL, NULL, "with call and tools: print the whole JSON result"},
+    {"--version", 'V', NULL, NULL, NULL, NULL, "print the version and exit"},
+    {"--help", 'h', NULL, NULL, NULL, NULL, "print this help and exit"},
 };
 
 static const char *const commands[] = {"serve", "call", "tools", "config", "version", "help"};
@@ -58,7 +58,7 @@ void options_help(FILE *out)
               out);
   for (size_t i = 0; i < KM_ARRAY_LEN(rows); i++) {
     char left[64];
-    (void)snprintf(left, sizeof(left), "--%s%s%s", rows[i].name, rows[i].value == NULL ? "" : " ",
+    (void)snprintf(left, sizeof(left), "%s%s%s", rows[i].name, rows[i].value == NULL ? "" : " ",
                    rows[i].value == NULL ? "" : rows[i].value);
     (void)fprintf(out, "  %c%c%s%-22s ", rows[i].letter != 0 ? '-' : ' ',
                   rows[i].letter != 0 ? rows[i].letter : ' ', rows[i].letter != 0 ? ", " : "  ", left);
@@ -102,10 +102,10 @@ static enum km_rc unknown_option(const char *given, size_t len, struct km_error 
   }
   char name[64];
   (void)snprintf(name, sizeof(name), "%.*s", (int)len, given);
-  km_error_set(err, KM_E_INVALID, "unknown option --%s", name);
+  km_error_set(err, KM_E_INVALID, "unknown option %s", name);
   const char *nearest = km_nearest(name, names, KM_ARRAY_LEN(names));
   return nearest == NULL ? km_error_hint(err, "see kube-mcp --help")
-                         : km_error_hint(err, "did you mean --%s?", nearest);
+                         : km_error_hint(err, "did you mean %s?", nearest);
 }
 
 static enum km_rc add_flag(struct options *options, const char *section, const char *key, const char *value,
@@ -135,30 +135,31 @@ static enum km_rc apply(struct options *options, const struct option_row *row, c
                         struct km_error *err)
 {
   if (row->section != NULL) {
-    if (km_streq(row->name, "context")) {
+    if (km_streq(row->name, "--context")) {
       options->context = value;
     }
-    return add_flag(options, row->section, row->key, row->value == NULL ? row->implied : value, NULL, err);
+    return add_flag(options, row->section, row->key, row->value == NULL ? row->implied : value, row->name,
+                    err);
   }
-  if (km_streq(row->name, "set")) {
+  if (km_streq(row->name, "--set")) {
     return add_setting(options, value, err);
   }
   const struct {
     const char *name;
     const char **target;
-  } texts[] = {{"config", &options->config_file},
-               {"config-dir", &options->config_dir},
-               {"env-file", &options->env_file}};
+  } texts[] = {{"--config", &options->config_file},
+               {"--config-dir", &options->config_dir},
+               {"--env-file", &options->env_file}};
   for (size_t i = 0; i < KM_ARRAY_LEN(texts); i++) {
     if (km_streq(row->name, texts[i].name)) {
       *texts[i].target = value;
     }
   }
-  if (km_streq(row->name, "json")) {
+  if (km_streq(row->name, "--json")) {
     options->json = true;
-  } else if (km_streq(row->name, "version")) {
+  } else if (km_streq(row->name, "--version")) {
     options->command = COMMAND_VERSION;
-  } else if (km_streq(row->name, "help")) {
+  } else if (km_streq(row->name, "--help")) {
     options->command = COMMAND_HELP;
   }
   return KM_OK;
@@ -170,7 +171,7 @@ static enum km_rc parse_option(struct options *options, int argc, char **argv, i
 {
   char *arg = argv[*index];
   bool is_long = arg[1] == '-';
-  char *name = is_long ? arg + 2 : NULL;
+  char *name = is_long ? arg : NULL;
   char *inline_value = is_long ? strchr(name, '=') : (arg[2] != '\0' ? arg + 2 : NULL);
   size_t len = !is_long ? 0 : inline_value != NULL ? (size_t)(inline_value - name) : strlen(name);
   const struct option_row *row = find_row(name, len, is_long ? 0 : arg[1]);
@@ -183,11 +184,11 @@ static enum km_rc parse_option(struct options *options, int argc, char **argv, i
   }
   if (row->value == NULL) {
     return inline_value == NULL ? apply(options, row, NULL, err)
-                                : km_error_set(err, KM_E_INVALID, "--%s takes no value", row->name);
+                                : km_error_set(err, KM_E_INVALID, "%s takes no value", row->name);
   }
   if (inline_value == NULL) {
     if (*index + 1 >= argc) {
-      return km_error_set(err, KM_E_INVALID, "--%s needs a value: --%s %s", row->name, row->name, row->value);
+      return km_error_set(err, KM_E_INVALID, "%s needs a value: %s %s", row->name, row->name, row->value);
     }
     inline_value = argv[++*index];
   }

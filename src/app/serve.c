@@ -71,7 +71,7 @@ static enum km_rc start_http(struct km_server *server, struct transports *transp
       .insecure_no_auth = http->insecure_no_auth,
       .on_get = answer_get,
   };
-  enum km_rc rc = km_http_server_start(server->mcp, server->loop, &options, &transports->http, err);
+  enum km_rc rc = km_http_server_start(server->mcp, &options, &transports->http, err);
   if (rc == KM_OK) {
     km_log(KM_LOG_INFO, "listening", "address=%s port=%u path=%s", http->address,
            km_http_server_port(transports->http), http->path);

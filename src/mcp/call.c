@@ -2,7 +2,7 @@
  * gone out. A call's arena holds everything made for it, the call included.
  *
  * Where an answer goes can vanish at any time. p->reply is guarded by p->reply_mutex, which is held while the transport
- * is called, so km_mcp_peer_gone returns only when nobody uses the reply any more. reply->owner is guarded by mcp->mutex.
+ * is called, so when km_mcp_peer_gone has taken the reply nobody uses it any more. reply->owner is guarded by mcp->mutex.
  * Lock order: reply_mutex, then mcp->mutex. */
 #include <errno.h>
 #include <stdio.h>
@@ -143,20 +143,21 @@ void call_finish(struct km_call *call, const struct km_reply_head *head, const y
   km_buf_done(&json);
 }
 
-void km_mcp_peer_gone(struct km_mcp *mcp, struct km_reply *reply)
+bool km_mcp_peer_gone(struct km_mcp *mcp, struct km_reply *reply)
 {
   struct km_call *call = NULL;
   {
     KM_SCOPED_LOCK(&mcp->mutex);
     call = reply->owner;
     if (call == NULL) {
-      return;
+      return false;
     }
     call_ref(call);
   }
+  bool taken = false;
   {
     KM_SCOPED_LOCK(&call->private->reply_mutex);
-    take_reply_locked(call);
+    taken = take_reply_locked(call) != NULL;
   }
   bool is_stream = call->private->subscription != NULL;
   if (is_stream || call->revision == KM_REV_MODERN) {
@@ -166,6 +167,7 @@ void km_mcp_peer_gone(struct km_mcp *mcp, struct km_reply *reply)
     call_unlink(call);
   }
   call_unref(call);
+  return taken;
 }
 
 void km_call_progress(struct km_call *call, double progress, double total, const char *message)

@@ -73,9 +73,10 @@ struct km_call *km_mcp_receive(struct km_mcp *mcp, const struct km_peer *peer, c
 void km_mcp_run(struct km_call *call);
 /* A stdio connection ended: its session, subscriptions and calls go. */
 void km_mcp_connection_closed(struct km_mcp *mcp, const void *connection);
-/* The transport lost the peer of this exchange: 2026-07-28 calls are cancelled, legacy ones run on; their answers go
- * nowhere either way. After it returns REPLY is not used any more. */
-void km_mcp_peer_gone(struct km_mcp *mcp, struct km_reply *reply);
+/* The transport lost the peer of this exchange: 2026-07-28 calls and streams are cancelled, legacy calls run on with
+ * their answers going nowhere. True: REPLY is not used any more, finish() will not come. False: finish() was called, or
+ * is just being called by another thread. */
+bool km_mcp_peer_gone(struct km_mcp *mcp, struct km_reply *reply);
 
 /* HTTP session operations: GET (opens the stream on REPLY) and DELETE. Return the HTTP status; 200 from open means the
  * stream is REPLY's from now on. */

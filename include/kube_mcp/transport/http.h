@@ -5,7 +5,6 @@
 #include <stdint.h>
 
 #include "kube_mcp/mcp/server.h"
-#include "kube_mcp/net/loop.h"
 
 struct km_http_server;
 
@@ -27,10 +26,9 @@ struct km_http_server_options {
 };
 
 /* Binds and starts. Errors: KM_E_INVALID (address, or not loopback without permission), KM_E_CONFLICT (in use). */
-enum km_rc km_http_server_start(struct km_mcp *mcp, struct km_loop *loop,
-                                const struct km_http_server_options *options, struct km_http_server **ret,
-                                struct km_error *err);
-/* Stops accepting, ends streams, resumes what is suspended, then closes. Accepts NULL. */
+enum km_rc km_http_server_start(struct km_mcp *mcp, const struct km_http_server_options *options,
+                                struct km_http_server **ret, struct km_error *err);
+/* Stops accepting, cancels every call of the protocol server, resumes what is suspended, then closes. Accepts NULL. */
 void km_http_server_stop(struct km_http_server *server);
 unsigned km_http_server_port(const struct km_http_server *server);
 
