@@ -1,4 +1,5 @@
-/* YAML 1.2 core schema to and from the JSON tree, with limits: no unbounded alias expansion, no custom tags. */
+/* YAML to and from the JSON tree as Kubernetes reads and prints it, with limits: no unbounded alias expansion, no
+ * custom tags. */
 #ifndef KM_CODEC_YAML_H
 #define KM_CODEC_YAML_H
 
@@ -7,7 +8,7 @@
 struct km_yaml_limits {
   unsigned max_depth;     /* nesting */
   size_t max_nodes;       /* after alias expansion, over all documents */
-  size_t max_bytes;       /* of input */
+  size_t max_bytes;       /* of input, and of text after alias expansion */
 };
 extern const struct km_yaml_limits km_yaml_default_limits; /* depth 64, 1,000,000 nodes, 16 MiB */
 
@@ -18,8 +19,9 @@ extern const struct km_yaml_limits km_yaml_default_limits; /* depth 64, 1,000,00
 enum km_rc km_yaml_parse(struct km_arena *arena, const char *data, size_t len, const char *source,
                          const struct km_yaml_limits *limits, yyjson_doc **ret_array, struct km_error *err);
 
-/* Writes VAL as block YAML the way kubectl prints it (keys in given order, strings quoted only when needed,
- * multi-line strings as | blocks). False if OUT is full. */
+/* Writes VAL, which a parser of this layer made, as block YAML the way kubectl prints it (keys in given order, strings
+ * quoted only when needed, multi-line strings as | blocks, long lines folded), with a newline at the end. It reads
+ * back unchanged. False if OUT is full. */
 bool km_yaml_write(yyjson_val *val, struct km_buf *out);
 
 #endif
