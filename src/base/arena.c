@@ -49,18 +49,20 @@ struct deferred {
 };
 
 struct km_arena {
-  struct chunk *current; /* the first of the chain; full ones and big requests follow it */
-  struct deferred *deferred;
+  struct chunk *current;     /* the first of the chain; full ones and big requests follow it */
+  struct deferred *deferred; /* the newest first */
   size_t next_chunk_bytes;
-  size_t used;
+  size_t used; /* as asked for, without rounding and headers */
   size_t max;
 };
 
+/* SIZE is far from overflowing: see take(). */
 static size_t align_up(size_t size)
 {
   return (size + ALIGNMENT - 1) & ~(ALIGNMENT - 1);
 }
 
+/* NULL without memory. */
 static struct chunk *chunk_new(size_t capacity)
 {
   struct chunk *chunk = calloc(1, sizeof(*chunk) + capacity);
@@ -71,6 +73,7 @@ static struct chunk *chunk_new(size_t capacity)
   return chunk;
 }
 
+/* Unpoisons first: free() looks at the whole block. */
 static void chunk_free(struct chunk *chunk)
 {
   ASAN_UNPOISON_MEMORY_REGION(chunk->bytes, chunk->capacity);
@@ -216,6 +219,7 @@ char *km_arena_printf(struct km_arena *arena, const char *format, ...)
 
 char *km_arena_vprintf(struct km_arena *arena, const char *format, va_list args)
 {
+  /* Most texts are short: formatted once and copied, instead of measured and formatted again. */
   va_list again;
   va_copy(again, args);
   char small[256];

@@ -13,12 +13,14 @@
 
 #include "kube_mcp/base/banned.h"
 
+/* Most things written here outgrow smaller blocks at once. */
 #define MIN_CAPACITY ((size_t)256)
 
+/* Lies in read-only memory: a write through it crashes instead of changing every empty buffer. */
 static char *empty_text(void)
 {
   static const char empty[1] = "";
-  return (char *)(uintptr_t)empty;
+  return km_unconst(empty);
 }
 
 void km_buf_init(struct km_buf *buf, size_t max_bytes)
@@ -33,6 +35,7 @@ void km_buf_init_secret(struct km_buf *buf, size_t max_bytes)
   buf->secret = true;
 }
 
+/* Gives the block back, wiped when it may hold a secret. The struct is the caller's to reset. */
 static void release(const struct km_buf *buf)
 {
   if (buf->cap > 0) {
@@ -103,7 +106,7 @@ static bool reserve(struct km_buf *buf, size_t more)
     cap = cap <= SIZE_MAX / 2 ? cap * 2 : need;
   }
   if (cap - 1 > buf->max) {
-    cap = buf->max + 1;
+    cap = buf->max + 1; /* doubling must not take more than could ever be filled */
   }
   char *block = grow_block(buf, cap);
   if (block == NULL) {
@@ -153,6 +156,7 @@ bool km_buf_vprintf(struct km_buf *buf, const char *format, va_list args)
   if (buf->failed) {
     return false;
   }
+  /* The first attempt goes straight into the room there is; mostly it suffices. */
   va_list again;
   va_copy(again, args);
   size_t room = buf->cap - buf->len; /* 0 when there is no block yet */
@@ -189,6 +193,7 @@ char *km_buf_detach(struct km_buf *buf, size_t *ret_len)
   if (ret_len != NULL) {
     *ret_len = buf->len;
   }
+  /* The buffer stays what it was, only empty. */
   size_t max = buf->max;
   bool secret = buf->secret;
   km_buf_init(buf, max);

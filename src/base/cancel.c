@@ -19,7 +19,7 @@
 struct km_cancel {
   atomic_uint refs;
   atomic_bool cancelled;
-  char reason[160];
+  char reason[160]; /* written before `cancelled` is set, constant after */
   pthread_mutex_t mutex;
   pthread_cond_t hook_returned;
   bool triggered; /* under the lock: somebody has won the right to cancel */
@@ -51,12 +51,13 @@ void km_cancel_unref(struct km_cancel *cancel)
   if (cancel == NULL || atomic_fetch_sub_explicit(&cancel->refs, 1, memory_order_acq_rel) > 1) {
     return;
   }
-  KM_ASSERT(cancel->hooks == NULL);
+  KM_ASSERT(cancel->hooks == NULL); /* who waits holds a reference */
   pthread_cond_destroy(&cancel->hook_returned);
   pthread_mutex_destroy(&cancel->mutex);
   free(cancel);
 }
 
+/* At the front; the order in which hooks run is nobody's to rely on. Under the lock. */
 static void link_hook(struct km_cancel *cancel, struct km_cancel_hook *hook)
 {
   hook->prev = NULL;
@@ -68,6 +69,7 @@ static void link_hook(struct km_cancel *cancel, struct km_cancel_hook *hook)
   hook->linked = true;
 }
 
+/* Under the lock. Afterwards the hook is its owner's, unless `running` names it. */
 static void unlink_hook(struct km_cancel *cancel, struct km_cancel_hook *hook)
 {
   if (hook->prev != NULL) {
@@ -104,6 +106,7 @@ void km_cancel_trigger(struct km_cancel *cancel, const char *reason)
     cancel->triggered = true;
     (void)km_strcopy(cancel->reason, sizeof(cancel->reason), reason != NULL ? reason : "");
     atomic_store_explicit(&cancel->cancelled, true, memory_order_release);
+    /* Others may remove hooks while one runs, so the list is read anew each time. */
     while (cancel->hooks != NULL) {
       run_hook(cancel, cancel->hooks);
     }
@@ -135,6 +138,7 @@ void km_cancel_hook_add(struct km_cancel *cancel, struct km_cancel_hook *hook)
     return;
   }
   pthread_mutex_lock(&cancel->mutex);
+  /* Either the trigger will find the hook in the list, or it has won and we run the hook. */
   bool too_late = cancel->triggered;
   if (!too_late) {
     link_hook(cancel, hook);
@@ -156,6 +160,7 @@ void km_cancel_hook_remove(struct km_cancel *cancel, struct km_cancel_hook *hook
     return;
   }
   while (cancel->running == hook) {
+    /* A hook that removes itself would wait for its own end. */
     KM_ASSERT(!pthread_equal(cancel->running_on, pthread_self()));
     pthread_cond_wait(&cancel->hook_returned, &cancel->mutex);
   }

@@ -18,6 +18,7 @@ void km_clock_install(const struct km_clock *clock)
   atomic_store(&installed, clock);
 }
 
+/* Cannot fail: both clocks exist on every Linux. */
 static struct timespec read_clock(clockid_t id)
 {
   struct timespec now;

@@ -58,6 +58,7 @@ void km_hex(char *buf, const void *data, size_t len)
   *buf = '\0';
 }
 
+/* Made once, so that fingerprints of one process can be compared and those of two cannot. */
 static uint8_t fingerprint_key[KM_SHA256_LEN];
 
 static void make_fingerprint_key(void)
@@ -87,8 +88,7 @@ char *km_base64_encode(struct km_arena *arena, const void *data, size_t len)
     return km_arena_strdup(arena, "");
   }
   KM_ASSERT(len <= UINT_MAX / 2);
-  /* The field is not const, but GnuTLS only reads it. */
-  gnutls_datum_t in = {.data = (unsigned char *)(uintptr_t)data, .size = (unsigned)len};
+  gnutls_datum_t in = {.data = km_unconst(data), .size = (unsigned)len};
   KM_CLEANUP(datum_done) gnutls_datum_t out = {0};
   int rc = gnutls_base64_encode2(&in, &out);
   KM_ASSERT(rc == GNUTLS_E_SUCCESS);
@@ -111,6 +111,7 @@ char *km_base64url_encode(struct km_arena *arena, const void *data, size_t len)
   return text;
 }
 
+/* What wraps and indents Base64 in YAML and PEM-like files. */
 static bool is_blank(char c)
 {
   return c == ' ' || c == '\t' || c == '\n' || c == '\r';
@@ -155,6 +156,16 @@ static enum km_rc canonicalise_standard(const char *text, size_t len, bool lenie
   return KM_OK;
 }
 
+/* The digit of the standard alphabet that has the value of C in the URL-safe one. */
+static char to_standard(char c)
+{
+  switch (c) {
+  case '-': return '+';
+  case '_': return '/';
+  default: return c;
+  }
+}
+
 /* Reads the URL-safe alphabet, which here never has padding. */
 static enum km_rc canonicalise_url(const char *text, size_t len, struct canonical *out, struct km_error *err)
 {
@@ -164,19 +175,20 @@ static enum km_rc canonicalise_url(const char *text, size_t len, struct canonica
       return km_error_set(err, KM_E_INVALID, "not valid URL-safe Base64: unexpected character at byte %zu",
                           i + 1);
     }
-    char standard = c == '-' ? '+' : c;
-    km_buf_putc(&out->digits, c == '_' ? '/' : standard);
+    km_buf_putc(&out->digits, to_standard(c));
   }
   out->padding = (4 - out->digits.len % 4) % 4;
   return KM_OK;
 }
 
-/* The bytes of TEXT, followed by a NUL, in the arena. */
+/* The bytes of TEXT, followed by a NUL, in the arena. GnuTLS checks what canonical form leaves open: that the bits
+ * behind the last byte are zero, so that no two texts decode to the same bytes. */
 static enum km_rc decode_canonical(struct km_arena *arena, struct canonical *text, uint8_t **ret,
                                    size_t *ret_len, struct km_error *err)
 {
   KM_CLEANUP(datum_done) gnutls_datum_t out = {0};
   if (text->digits.len > 0) {
+    /* Three signs of padding would mean a last byte of six bits. */
     if (text->padding > 2 || !km_buf_fill(&text->digits, '=', text->padding) || text->digits.len > UINT_MAX) {
       return km_error_set(err, KM_E_INVALID, "not valid Base64: the text is cut off");
     }
@@ -212,7 +224,7 @@ enum km_rc km_base64url_decode(struct km_arena *arena, const char *text, size_t 
                                size_t *ret_len, struct km_error *err)
 {
   KM_CLEANUP(canonical_done) struct canonical in = {0};
-  km_buf_init_secret(&in.digits, len + 3);
+  km_buf_init_secret(&in.digits, len + 3); /* padding is added */
   enum km_rc rc = canonicalise_url(text, len, &in, err);
   return rc == KM_OK ? decode_canonical(arena, &in, ret, ret_len, err) : rc;
 }

@@ -23,7 +23,8 @@
 #define RPC_INVALID_PARAMS  (-32602)
 #define RPC_INTERNAL        (-32603)
 
-/* Exit codes 3 to 11 and 130 are part of the command line's contract. */
+/* A category that no protocol message can have gets the code of the nearest one that can. Levels: what the caller did
+ * wrong is information, what the cluster did is a warning, what we or it broke is an error. Exit codes 3 to 11 and 130 are part of the command line's contract. */
 static const struct km_error_class classes[KM_RC_COUNT] = {
     [KM_OK] = {"ok", KM_TYPE_DEFAULT, 0, 200, KM_LOG_DEBUG, 0},
     [KM_E_INVALID] = {"invalid", KM_TYPE_VALIDATION_ERROR, RPC_INVALID_PARAMS, 400, KM_LOG_INFO, 2},
@@ -108,6 +109,7 @@ struct text {
   char data[sizeof(((struct km_error *)NULL)->message) + sizeof(ELLIPSIS)];
 };
 
+/* vsnprintf fails only for texts beyond 2 GiB and broken wide characters. */
 KM_PRINTF(2, 0) static void compose(struct text *text, const char *format, va_list args)
 {
   if (vsnprintf(text->data, sizeof(text->data), format, args) < 0) {
@@ -115,6 +117,7 @@ KM_PRINTF(2, 0) static void compose(struct text *text, const char *format, va_li
   }
 }
 
+/* Everything of ERR anew, so that nothing of an earlier failure shines through. */
 static void fill(struct km_error *err, enum km_rc code, const char *func, int line, const char *message)
 {
   memset(err, 0, sizeof(*err));
@@ -167,6 +170,7 @@ enum km_rc(km_error_hint)(struct km_error *err, const char *format, ...)
   return err->code;
 }
 
+/* Who has to act: a missing or forbidden file is the configuration's, a refused connection the peer's, the rest ours. */
 static enum km_rc category_of_errno(int errnum)
 {
   switch (errnum) {

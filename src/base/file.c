@@ -18,6 +18,7 @@
 
 #include "kube_mcp/base/banned.h"
 
+/* For KM_CLEANUP; a negative number is no file. */
 static void fd_done(int *fd)
 {
   if (*fd >= 0) {
@@ -44,6 +45,7 @@ static enum km_rc fail_too_large(struct km_error *err, const char *path, size_t 
   return km_error_set(err, KM_E_TOO_LARGE, "%s is larger than the %zu bytes allowed for it", path, max_bytes);
 }
 
+/* Looks at the open file, not at the path, which may name another file by now. */
 static enum km_rc check_regular(int fd, const char *path, struct km_error *err)
 {
   struct stat st;
@@ -57,7 +59,8 @@ static enum km_rc check_regular(int fd, const char *path, struct km_error *err)
   return KM_OK;
 }
 
-/* Appends all of FD to OUT, whose maximum is MAX_BYTES. */
+/* Appends all of FD to OUT, whose maximum is MAX_BYTES. Reads to the end instead of trusting st_size, which is 0 in
+ * /proc and stale while somebody writes. */
 static enum km_rc read_all(int fd, const char *path, size_t max_bytes, struct km_buf *out,
                            struct km_error *err)
 {
@@ -132,13 +135,14 @@ enum km_rc km_file_read_secret(const char *path, size_t max_bytes, struct km_sec
 /* $HOME, else what the password database says; NULL if neither knows. */
 static const char *home_dir(struct km_arena *arena)
 {
-  const char *home = getenv("HOME");
+  const char *home = getenv("HOME"); /* NOLINT(concurrency-mt-unsafe): nothing here changes the environment */
   if (!km_str_empty(home)) {
     return home;
   }
   struct passwd entry;
   struct passwd *found = NULL;
   char text[4096];
+  /* A minimal container may know no users; then "~" stays as it is and the error names it. */
   if (getpwuid_r(geteuid(), &entry, text, sizeof(text), &found) != 0 || found == NULL) {
     return NULL;
   }
@@ -166,6 +170,7 @@ char *km_path_dir(struct km_arena *arena, const char *path)
   if (slash == NULL) {
     return km_arena_strdup(arena, ".");
   }
+  /* "a//b" lies in "a", and "/b" in "/". */
   while (slash > path && slash[-1] == '/') {
     slash--;
   }
@@ -192,5 +197,5 @@ uint64_t km_file_stamp(const char *path)
   stamp = mix(stamp, (uint64_t)st.st_size);
   stamp = mix(stamp, (uint64_t)st.st_mtim.tv_sec);
   stamp = mix(stamp, (uint64_t)st.st_mtim.tv_nsec);
-  return stamp != 0 ? stamp : 1;
+  return stamp != 0 ? stamp : 1; /* 0 says that there is no file */
 }

@@ -21,6 +21,7 @@
 
 #include "kube_mcp/base/banned.h"
 
+/* Long enough to outlast the pauses of a conversation, short enough to give the stacks back afterwards. */
 #define IDLE_NS (60 * KM_NS_PER_S)
 
 struct job {
@@ -60,7 +61,7 @@ struct km_lane *km_lane_new(const char *name, unsigned max_threads, size_t max_q
   lane->ring_size = max_queued + max_threads;
   lane->ring = km_alloc(lane->ring_size * sizeof(lane->ring[0]));
   pthread_mutex_init(&lane->mutex, NULL);
-  pthread_condattr_t attr;
+  pthread_condattr_t attr; /* idle times are measured by a clock that nobody sets */
   pthread_condattr_init(&attr);
   pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
   pthread_cond_init(&lane->work, &attr);
@@ -68,12 +69,14 @@ struct km_lane *km_lane_new(const char *name, unsigned max_threads, size_t max_q
   return lane;
 }
 
+/* Under the lock; the caller has checked that the ring has room. */
 static void push(struct km_lane *lane, struct job job)
 {
   lane->ring[(lane->first + lane->queued) % lane->ring_size] = job;
   lane->queued++;
 }
 
+/* Under the lock; something is queued. */
 static struct job pop(struct km_lane *lane)
 {
   struct job job = lane->ring[lane->first];
@@ -95,6 +98,7 @@ static bool wait_for_work(struct km_lane *lane)
   return lane->queued > 0;
 }
 
+/* A thread's whole life. It leaves its slot marked, for whoever needs it next to join. */
 static void *run_worker(void *data)
 {
   struct worker *self = data;
@@ -137,6 +141,7 @@ static bool start_worker(struct km_lane *lane)
   struct worker *worker = free_worker(lane);
   KM_ASSERT(worker != NULL);
   worker->lane = lane;
+  /* The new thread inherits this mask; signals are for the thread that handles them. */
   sigset_t all;
   sigset_t before;
   sigfillset(&all);
@@ -216,7 +221,7 @@ static void fan_unref(struct fan *fan)
   }
 }
 
-/* Runs items until none is left to take. */
+/* Runs items until none is left to take, and counts those it ran when it has run them all: one lock per taker. */
 static void fan_run(struct fan *fan)
 {
   size_t finished = 0;
@@ -235,6 +240,7 @@ static void fan_run(struct fan *fan)
   }
 }
 
+/* The job that takes part in somebody's map. */
 static void help(void *data)
 {
   struct fan *fan = data;
@@ -252,14 +258,17 @@ void km_lane_map(struct km_lane *lane, size_t count, void (*fn)(void *data, size
   atomic_init(&fan->refs, 1);
   pthread_mutex_init(&fan->mutex, NULL);
   pthread_cond_init(&fan->all_done, NULL);
+  /* One helper less than items, because the caller takes one. */
   for (size_t helpers = 0; helpers + 1 < count && helpers < lane->max_threads; helpers++) {
     atomic_fetch_add_explicit(&fan->refs, 1, memory_order_relaxed);
     if (!km_lane_submit(lane, help, fan)) {
-      fan_unref(fan);
+      /* The lane is full: those who help already, or the caller alone, do it. The caller's reference remains. */
+      atomic_fetch_sub_explicit(&fan->refs, 1, memory_order_relaxed);
       break;
     }
   }
   fan_run(fan);
+  /* All items are taken; those in other hands may still run. */
   pthread_mutex_lock(&fan->mutex);
   while (fan->done < fan->count) {
     pthread_cond_wait(&fan->all_done, &fan->mutex);

@@ -25,10 +25,10 @@
 
 #include "kube_mcp/base/banned.h"
 
-#define MAX_LINE_BYTES  4096
-#define MAX_VALUE_BYTES 1024
+#define MAX_LINE_BYTES  ((size_t)4096) /* PIPE_BUF: longer writes to a pipe may be torn */
+#define MAX_VALUE_BYTES ((size_t)1024)
 /* Room kept for the mark that fields were left out, the closing brace and the newline. */
-#define TAIL_BYTES 16
+#define TAIL_BYTES ((size_t)16)
 
 static const char *const level_names[] = {
     [KM_LOG_DEBUG] = "debug",     [KM_LOG_INFO] = "info",           [KM_LOG_NOTICE] = "notice",
@@ -36,6 +36,7 @@ static const char *const level_names[] = {
     [KM_LOG_ALERT] = "alert",     [KM_LOG_EMERGENCY] = "emergency",
 };
 
+/* Set by km_log_init and km_log_set_level, read by every call of km_log. */
 static atomic_int log_threshold = KM_LOG_INFO;
 static atomic_int log_format = KM_LOG_TEXT;
 static pthread_mutex_t log_mutex = PTHREAD_MUTEX_INITIALIZER;
@@ -83,7 +84,7 @@ struct conversion {
   const char *end; /* in the format, behind the conversion */
   bool plain;      /* no flags, width or precision */
   int stars;       /* widths or precisions that are arguments */
-  char length;     /* the modifier, 'H' for hh, 'L' for ll, NUL for none */
+  char length;     /* the modifier, in upper case when doubled; NUL for none */
   char type;
 };
 
@@ -99,7 +100,7 @@ static struct conversion parse_conversion(const char *format)
   }
   for (size_t i = strspn(at, "hlzjt"); i > 0; i--, at++) {
     bool doubled = conversion.length == *at;
-    conversion.length = doubled ? (*at == 'h' ? 'H' : 'L') : *at;
+    conversion.length = (char)(doubled ? *at - 'a' + 'A' : *at);
   }
   conversion.type = *at++;
   conversion.end = at;
@@ -118,6 +119,8 @@ static struct conversion parse_conversion(const char *format)
   (conversion->stars > 0 ? snprintf(out, size, spec, star, va_arg(args->list, type))                         \
                          : snprintf(out, size, spec, va_arg(args->list, type)))
 
+/* Signed and unsigned integers of one size are passed alike.
+ * NOLINTBEGIN(bugprone-branch-clone): the branches differ in the type they take. */
 static int print_integer(char *out, size_t size, const struct conversion *conversion, int star,
                          struct arguments *args)
 {
@@ -161,6 +164,7 @@ static void print_conversion(char *out, size_t size, const struct conversion *co
   }
 }
 
+/* NOLINTEND(bugprone-branch-clone) */
 #pragma GCC diagnostic pop
 
 /* A formatted value, before it is cleaned and quoted. */
@@ -204,7 +208,7 @@ static const char *format_value(struct value *value, const char *format, struct 
 static void append_escaped(struct km_buf *out, const char *text, size_t len)
 {
   KM_CLEANUP(km_buf_done) struct km_buf clean;
-  km_buf_init(&clean, 4 * MAX_VALUE_BYTES);
+  km_buf_init(&clean, 4 * MAX_VALUE_BYTES); /* a byte that is not UTF-8 becomes three */
   (void)km_text_sanitize(&clean, text, len);
   for (size_t i = 0; i < clean.len; i++) {
     switch (clean.data[i]) {
@@ -243,6 +247,7 @@ struct line {
   bool incomplete;
 };
 
+/* Appends the field whole or not at all, so that a line that has become too long is still well-formed. */
 static void append_field(struct line *line, const char *key, size_t key_len, const struct value *value)
 {
   KM_CLEANUP(km_buf_done) struct km_buf field;
@@ -264,6 +269,7 @@ static void append_field(struct line *line, const char *key, size_t key_len, con
   }
 }
 
+/* Walks the format "key=%… key=%…", taking the arguments of each value as it comes to it. */
 static void append_fields(struct line *line, const char *fields, struct arguments *args)
 {
   struct value value;
@@ -277,10 +283,12 @@ static void append_fields(struct line *line, const char *fields, struct argument
   }
 }
 
+/* When, how bad, what: the same for every line. */
 static void begin_line(struct line *line, enum km_log_level level, const char *event)
 {
   char now[32];
   km_rfc3339(now, sizeof(now), km_clock_wall_ms());
+  /* Events are constants of ours; the bound is for the day one is not. */
   size_t event_len = km_utf8_prefix(event, strlen(event), MAX_VALUE_BYTES);
   if (line->format == KM_LOG_JSON) {
     km_buf_printf(&line->text, "{\"time\":\"%s\",\"level\":\"%s\",\"event\":", now, km_log_level_name(level));
@@ -300,6 +308,7 @@ static void end_line(struct line *line)
   }
 }
 
+/* One write(2), unless the receiver takes it in pieces. */
 static void write_line(const struct line *line)
 {
   KM_SCOPED_LOCK(&log_mutex);

@@ -33,6 +33,7 @@ struct km_map {
   void (*free_value)(void *value);
 };
 
+/* Drawn when the first map gets its first key; the same for all maps of the process. */
 static uint64_t hash_key[2];
 
 static void make_hash_key(void)
@@ -45,6 +46,7 @@ static uint64_t rotate_left(uint64_t value, int bits)
   return value << bits | value >> (64 - bits);
 }
 
+/* SipHash's permutation, and how a word enters it: one round each. */
 static void sip_round(uint64_t v[4])
 {
   v[0] += v[1];
@@ -76,6 +78,7 @@ static uint64_t load_word(const uint8_t *bytes, size_t len)
   return word;
 }
 
+/* One round per word, three at the end; the last word carries the length. */
 static uint64_t siphash13(const uint64_t key[2], const void *data, size_t len)
 {
   uint64_t v[4] = {key[0] ^ UINT64_C(0x736f6d6570736575), key[1] ^ UINT64_C(0x646f72616e646f6d),
@@ -98,9 +101,10 @@ static unsigned keyed_hash(const void *key, size_t len)
   static pthread_once_t once = PTHREAD_ONCE_INIT;
   pthread_once(&once, make_hash_key);
   uint64_t hash = siphash13(hash_key, key, len);
-  return (unsigned)(hash ^ hash >> 32);
+  return (unsigned)(hash ^ hash >> 32); /* uthash takes 32 bits */
 }
 
+/* NULL if KEY is absent. */
 static struct entry *find(const struct km_map *map, const char *key)
 {
   struct entry *entry = NULL;
@@ -115,6 +119,7 @@ static void drop(struct km_map *map, struct entry *entry)
   free(entry);
 }
 
+/* Runs only after the map is consistent again: the callback may look at it. */
 static void free_value(const struct km_map *map, void *value)
 {
   if (map->free_value != NULL && value != NULL) {
@@ -160,6 +165,7 @@ void km_map_put(struct km_map *map, const char *key, void *value)
 {
   struct entry *entry = find(map, key);
   if (entry != NULL) {
+    /* Putting the value that is there already must not free it. */
     void *old = entry->value;
     entry->value = value;
     if (old != value) {

@@ -10,9 +10,13 @@
 
 #include "kube_mcp/base/banned.h"
 
+/* ASCII lower case; tolower() would ask the locale. */
 static char fold(char c)
 {
-  return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
+  if (c >= 'A' && c <= 'Z') {
+    return (char)(c - 'A' + 'a');
+  }
+  return c;
 }
 
 bool km_streq(const char *a, const char *b)
@@ -90,6 +94,7 @@ bool km_glob_match(const char *pattern, const char *text)
       return false;
     }
   }
+  /* The text is used up; only stars match nothing. */
   while (*pattern == '*') {
     pattern++;
   }
@@ -104,7 +109,8 @@ static size_t min_size(size_t a, size_t b)
   return a < b ? a : b;
 }
 
-/* Edits (insert, delete, replace, swap neighbours) that turn A into B; both at most NEAREST_MAX_LEN long. */
+/* Edits (insert, delete, replace, swap neighbours) that turn A into B; both at most NEAREST_MAX_LEN long. This is
+ * the restricted Damerau-Levenshtein distance: three rows of the table suffice. */
 static size_t edit_distance(const char *a, size_t a_len, const char *b, size_t b_len)
 {
   size_t rows[3][NEAREST_MAX_LEN + 1];
@@ -160,6 +166,7 @@ static const char *nearest_by_edits(const char *text, const char *const *candida
   return best;
 }
 
+/* "pods_l" was asked for, "pods_list" exists. */
 static bool is_prefix(const char *text, const char *candidate)
 {
   while (*text != '\0' && fold(*text) == fold(*candidate)) {
@@ -174,6 +181,7 @@ static bool is_equal(const char *text, const char *candidate)
   return km_strcaseeq(text, candidate);
 }
 
+/* "shop" was asked for, "arn:aws:eks:…:cluster/shop" exists. */
 static bool contains(const char *text, const char *candidate)
 {
   for (; *candidate != '\0'; candidate++) {
@@ -212,6 +220,7 @@ const char *km_nearest(const char *text, const char *const *candidates, size_t c
   if (len == 0 || len > NEAREST_MAX_LEN) {
     return NULL;
   }
+  /* Strongest evidence first; a match that is not the only one of its kind proves nothing. */
   const char *found = only_match(text, candidates, count, is_equal);
   if (found == NULL && len >= 2) {
     found = only_match(text, candidates, count, is_prefix);
@@ -249,6 +258,7 @@ bool km_parse_i64(const char *text, int64_t *ret)
   if (text == NULL) {
     return false;
   }
+  /* The magnitude of the smallest number is one more than that of the largest. */
   bool negative = *text == '-';
   uint64_t magnitude = 0;
   if (!km_parse_u64(text + negative, &magnitude) || magnitude > (uint64_t)INT64_MAX + negative) {

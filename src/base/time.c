@@ -13,10 +13,11 @@
 
 #include "kube_mcp/base/banned.h"
 
-#define MS_PER_S   INT64_C(1000)
-#define MS_PER_MIN (60 * MS_PER_S)
-#define MS_PER_H   (60 * MS_PER_MIN)
-#define MS_PER_DAY (24 * MS_PER_H)
+#define MS_PER_S      INT64_C(1000)
+#define MS_PER_MIN    (60 * MS_PER_S)
+#define MS_PER_H      (60 * MS_PER_MIN)
+#define MS_PER_DAY    (24 * MS_PER_H)
+#define DAYS_PER_YEAR INT64_C(365) /* as kubectl counts */
 
 /* 0000-01-01T00:00:00.000Z and 9999-12-31T23:59:59.999Z. */
 #define MIN_WALL_MS INT64_C(-62167219200000)
@@ -29,6 +30,7 @@ void km_rfc3339(char *buf, size_t size, int64_t wall_ms)
   } else if (wall_ms > MAX_WALL_MS) {
     wall_ms = MAX_WALL_MS;
   }
+  /* C rounds towards zero, a clock towards the past. */
   int64_t ms = wall_ms % MS_PER_S;
   ms = ms < 0 ? ms + MS_PER_S : ms;
   time_t seconds = (time_t)((wall_ms - ms) / MS_PER_S);
@@ -44,6 +46,7 @@ struct cursor {
   const char *end;
 };
 
+/* The take_ functions read one thing and move behind it; false, at any place, when it is not there. */
 static bool take_char(struct cursor *in, const char *one_of)
 {
   if (in->at == in->end || *in->at == '\0' || strchr(one_of, *in->at) == NULL) {
@@ -72,6 +75,7 @@ static bool take_number(struct cursor *in, int count, int low, int high, int *re
   return value >= low && value <= high;
 }
 
+/* In the Gregorian calendar, which RFC 3339 uses for all years. */
 static int days_in_month(int year, int month)
 {
   static const signed char days[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
@@ -79,6 +83,7 @@ static int days_in_month(int year, int month)
   return days[month - 1] + (month == 2 && leap);
 }
 
+/* "2026-01-02", a day that exists. */
 static bool take_date(struct cursor *in, struct tm *tm)
 {
   int year = 0;
@@ -181,12 +186,12 @@ void km_human_duration(char *buf, size_t size, int64_t ms)
     print_pair(buf, size, hours, "h", 0, "");
   } else if (days < 8) {
     print_pair(buf, size, days, "d", hours % 24, "h");
-  } else if (days < 2 * 365) {
+  } else if (days < 2 * DAYS_PER_YEAR) {
     print_pair(buf, size, days, "d", 0, "");
-  } else if (days < 8 * 365) {
-    print_pair(buf, size, days / 365, "y", days % 365, "d");
+  } else if (days < 8 * DAYS_PER_YEAR) {
+    print_pair(buf, size, days / DAYS_PER_YEAR, "y", days % DAYS_PER_YEAR, "d");
   } else {
-    print_pair(buf, size, days / 365, "y", 0, "");
+    print_pair(buf, size, days / DAYS_PER_YEAR, "y", 0, "");
   }
 }
 
@@ -208,6 +213,7 @@ static const struct duration_unit *find_unit(const char *text, size_t first)
   return NULL;
 }
 
+/* Digits as a number; false without any, and when the number is too large. */
 static bool take_count(const char **text, int64_t *ret)
 {
   const char *start = *text;
@@ -231,6 +237,7 @@ bool km_duration_parse(const char *text, int64_t *ret_ms)
     if (text == NULL || !take_count(&text, &value)) {
       return false;
     }
+    /* Without a unit only a bare number of seconds makes sense. */
     const struct duration_unit *unit = find_unit(text, next_unit);
     if (unit == NULL && (*text != '\0' || next_unit > 0)) {
       return false;

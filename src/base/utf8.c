@@ -34,6 +34,8 @@ static struct lead classify_lead(unsigned char first)
   return (struct lead){4, first == 0xF0 ? 0x90 : 0x80, first == 0xF4 ? 0x8F : 0xBF};
 }
 
+/* Replacing the longest possible part of a broken code point at once is what the standard recommends: one U+FFFD where
+ * a reader sees one mistake. */
 size_t utf8_decode(const char *text, size_t len, uint32_t *ret_code)
 {
   const unsigned char *bytes = (const unsigned char *)text;
@@ -88,6 +90,7 @@ size_t km_utf8_prefix(const char *text, size_t len, size_t max)
   return is_continuation(text[end]) ? max : end;
 }
 
+/* Finds the first range that ends at or behind CODE. */
 bool utf8_in_ranges(uint32_t code, const struct utf8_range *ranges, size_t count)
 {
   size_t low = 0;
@@ -141,6 +144,7 @@ static const struct utf8_range double_width[] = {
     {0x20000, 0x3FFFD},
 };
 
+/* Controls have no width: whoever prints columns has cleaned them away or prints nothing for them. */
 static size_t columns(uint32_t code)
 {
   if (code < 0x20 || (code >= 0x7F && code < 0xA0)) {

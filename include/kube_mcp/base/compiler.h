@@ -29,6 +29,16 @@
 #endif
 #endif
 
+/* PTR without its const, for interfaces that lack the const but only read. */
+static inline void *km_unconst(const void *ptr)
+{
+  union {
+    const void *in;
+    void *out;
+  } view = {.in = ptr};
+  return view.out;
+}
+
 #define KM_ARRAY_LEN(a) (sizeof(a) / sizeof((a)[0]))
 
 /* The object that holds MEMBER at PTR. */

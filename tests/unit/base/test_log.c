@@ -113,7 +113,7 @@ static void test_every_conversion(void **state)
   (void)state;
   km_log_init(KM_LOG_DEBUG, KM_LOG_TEXT);
   km_log(KM_LOG_INFO, "n", "a=%d b=%u c=%ld d=%lu e=%lld f=%llu g=%zu h=%jd i=%td j=%hhd", -1, 2u, -3L, 4UL,
-         -5LL, 6ULL, (size_t)7, (intmax_t)-8, (ptrdiff_t)9, 10);
+         -5LL, 6ULL, (size_t)7, (intmax_t)-8, (ptrdiff_t)9, (signed char)10);
   assert_string_equal(logged(), TIME " info n a=-1 b=2 c=-3 d=4 e=-5 f=6 g=7 h=-8 i=9 j=10\n");
   km_log(KM_LOG_INFO, "n", "a=%" PRId64 " b=%" PRIu64 " c=%08x d=%.2f e=%.*s f=%5s| g=%c h=%*d", INT64_MIN,
          UINT64_MAX, 0xBEEFu, 1.5, 3, "abcdef", "x", 'y', 4, 7);

@@ -81,7 +81,7 @@ static void *churn(void *data)
     struct km_secret *secret = &secrets[i % KM_ARRAY_LEN(secrets)];
     for (size_t j = 0; j < secret->len; j++) {
       if (secret->data[j] != fill) {
-        return secret;
+        return data;
       }
     }
     km_secret_set(secret, text, i * 37 % 600 + 1);

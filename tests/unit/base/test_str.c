@@ -176,6 +176,8 @@ static void test_nearest_bounds_its_work(void **state)
   longer[sizeof(longer) - 1] = '\0';
   const char *const only[] = {longer};
   assert_ptr_equal(km_nearest(text, only, 1), longer); /* a prefix still */
+  longer[64] = 'b';
+  assert_null(km_nearest(text, only, 1));
 }
 
 static void test_parse_unsigned(void **state)
