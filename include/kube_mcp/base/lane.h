@@ -9,7 +9,7 @@
 struct km_lane;
 
 /* NAME appears as thread name. Threads are created when there is work for them, up to MAX_THREADS, and end after
- * a minute without work. */
+ * a minute without work. MAX_QUEUED counts the jobs that wait while all threads are busy. */
 struct km_lane *km_lane_new(const char *name, unsigned max_threads, size_t max_queued);
 /* Finishes what was queued, then joins. Accepts NULL. */
 void km_lane_free(struct km_lane *lane);

@@ -40,8 +40,8 @@ size_t km_utf8_width(const char *text, size_t len);
 /* Longest prefix of at most MAX bytes that ends between code points. */
 size_t km_utf8_prefix(const char *text, size_t len, size_t max);
 /* Appends untrusted text as harmless UTF-8: invalid bytes become U+FFFD; ANSI/OSC escape sequences, C0 (but \n, \t)
- * and C1 controls, bidi overrides, zero-width and tag characters are dropped. Returns how many pieces were dropped or
- * replaced. */
+ * and C1 controls, bidi overrides, zero-width, tag and all other default-ignorable characters are dropped; U+2028 and
+ * U+2029 become newlines. Returns how many pieces were dropped or replaced; the \r of \r\n is dropped uncounted. */
 size_t km_text_sanitize(struct km_buf *out, const char *text, size_t len);
 
 /* Current time as RFC 3339 UTC with milliseconds into BUF (at least 32 bytes). */

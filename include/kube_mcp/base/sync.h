@@ -9,7 +9,7 @@
  *   6. provider     state of one provider
  *   7. transport    one connection or exchange; its list
  *   8. net/loop     queue of posted work
- *   9. base/cancel  one cancellation; base/lane queue; base/log line
+ *   9. base/cancel  one cancellation; base/lane queue; base/secret pool; base/log line
  * Callbacks are called with no lock held unless their header says so. */
 #ifndef KM_BASE_SYNC_H
 #define KM_BASE_SYNC_H
