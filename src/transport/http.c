@@ -74,7 +74,7 @@ static enum MHD_Result answer_preflight(const struct km_http_server *server,
   if (origin == NULL || server->options.allowed_origin_count == 0) {
     return refuse_method(connection);
   }
-  struct MHD_Response *response = MHD_create_response_from_buffer(0, (void *)"", MHD_RESPMEM_PERSISTENT);
+  struct MHD_Response *response = MHD_create_response_from_buffer(0, NULL, MHD_RESPMEM_PERSISTENT);
   KM_ASSERT(response != NULL);
   const char *wanted = header(connection, "Access-Control-Request-Headers");
   allow_origin(server, connection, response);

@@ -180,15 +180,14 @@ static struct MHD_Response *make_stream(struct exchange *exchange)
 
 static struct MHD_Response *make_json(struct exchange *exchange)
 {
-  bool empty = exchange->json == NULL;
-  struct MHD_Response *response =
-      MHD_create_response_from_buffer(exchange->json_len, empty ? (void *)"" : exchange->json,
-                                      empty ? MHD_RESPMEM_PERSISTENT : MHD_RESPMEM_MUST_FREE);
+  struct MHD_Response *response = MHD_create_response_from_buffer(
+      exchange->json_len, exchange->json,
+      exchange->json == NULL ? MHD_RESPMEM_PERSISTENT : MHD_RESPMEM_MUST_FREE);
   KM_ASSERT(response != NULL);
-  exchange->json = NULL;
-  if (!empty) {
+  if (exchange->json != NULL) {
     MHD_add_response_header(response, "Content-Type", "application/json");
   }
+  exchange->json = NULL;
   return response;
 }
 
