@@ -1,0 +1,255 @@
+/* Failures: from what libcurl reports to what a person can act on.
+ *
+ * One table maps libcurl's codes; next to it stand the three cases that need more than a code: a refused certificate,
+ * a failed connect, and a deadline, which name the reason or the phase. Messages name the peer as host:port, never a
+ * URL, a path or a credential. libcurl's own words are appended where they add something; they may quote the peer and
+ * are cleaned. Pure functions of an ended transfer. */
+#include <errno.h>
+#include <gnutls/gnutls.h>
+#include <inttypes.h>
+#include <string.h>
+
+#include "http_client.h"
+#include "kube_mcp/base/str.h"
+
+#include "kube_mcp/base/banned.h"
+
+#define DETAIL_MAX_BYTES ((size_t)200)
+#define HEADERS_LIMIT    (300L * 1024) /* libcurl's, for all headers of an answer */
+#define CURLE_TOO_LARGE_ 100           /* CURLE_TOO_LARGE, which headers before 8.6 lack */
+
+/* BEFORE and AFTER enclose the peer's name in the message. */
+struct failure {
+  int code; /* CURLcode */
+  enum km_rc rc;
+  const char *before, *after;
+  bool detail; /* append libcurl's words */
+  const char *hint;
+};
+
+#define CHECK_SERVER "check host, port and scheme of the cluster's server URL"
+
+static const struct failure failures[] = {
+    {CURLE_COULDNT_RESOLVE_HOST, KM_E_UNAVAILABLE, "could not resolve the name of ", "", false,
+     "check the host name in the cluster's server URL, and the DNS of this machine"},
+    {CURLE_COULDNT_RESOLVE_PROXY, KM_E_UNAVAILABLE, "could not resolve the name of the proxy on the way to ",
+     "", true, "check proxy-url or HTTPS_PROXY"},
+    {CURLE_PROXY, KM_E_UNAVAILABLE, "the proxy on the way to ", " refused or failed", true,
+     "check proxy-url or HTTPS_PROXY"},
+    {CURLE_SSL_CONNECT_ERROR, KM_E_UNAVAILABLE, "the TLS handshake with ", " failed", true, CHECK_SERVER},
+    {CURLE_SSL_CERTPROBLEM, KM_E_INVALID, "the client certificate for ", " cannot be used", true, NULL},
+    {CURLE_SSL_CACERT_BADFILE, KM_E_INVALID, "the certificate authority for ", " cannot be read", true, NULL},
+    {CURLE_GOT_NOTHING, KM_E_UNAVAILABLE, "", " closed the connection before answering", false, NULL},
+    {CURLE_SEND_ERROR, KM_E_UNAVAILABLE, "the connection to ", " broke while the request was sent", true,
+     NULL},
+    {CURLE_SEND_FAIL_REWIND, KM_E_UNAVAILABLE, "",
+     " closed the connection before answering; whether it carried out the request is not known", false,
+     "look at the object before you repeat the request"},
+    {CURLE_PARTIAL_FILE, KM_E_PROTOCOL, "the answer of ", " was cut off", true, NULL},
+    {CURLE_UNSUPPORTED_PROTOCOL, KM_E_PROTOCOL, "", " does not speak HTTP", true, CHECK_SERVER},
+    {CURLE_WEIRD_SERVER_REPLY, KM_E_PROTOCOL, "the answer of ", " is not valid HTTP", true, CHECK_SERVER},
+    {CURLE_BAD_CONTENT_ENCODING, KM_E_PROTOCOL, "the compressed answer of ", " is damaged", true, NULL},
+    {CURLE_HTTP2, KM_E_PROTOCOL, "", " broke the HTTP/2 protocol", true, "http2 = \"off\" avoids HTTP/2"},
+    {CURLE_HTTP2_STREAM, KM_E_PROTOCOL, "", " reset the HTTP/2 stream", true,
+     "http2 = \"off\" avoids HTTP/2"},
+    {CURLE_TOO_LARGE_, KM_E_TOO_LARGE, "the headers sent by ", " are too large", true, NULL},
+    /* Linux overcommits memory: what runs out here is libcurl's room for one header line. */
+    {CURLE_OUT_OF_MEMORY, KM_E_TOO_LARGE, "a header sent by ", " is too large", false, NULL},
+};
+
+static const struct failure other_failure = {0, KM_E_UNAVAILABLE, "the request to ", " failed", true, NULL};
+static const struct failure broke_before = {
+    0, KM_E_UNAVAILABLE, "", " broke the connection before answering", true, NULL};
+static const struct failure broke_within = {
+    0, KM_E_UNAVAILABLE, "", " broke the connection in the middle of its answer", true, NULL};
+static const struct failure headers_too_large = {
+    0, KM_E_TOO_LARGE, "the headers sent by ", " are too large", false, NULL};
+
+/* GnuTLS' verdict on a certificate; the first row that applies is the reason given. */
+static const struct verdict {
+  unsigned status; /* gnutls_certificate_status_t */
+  struct failure failure;
+} verdicts[] = {
+    {GNUTLS_CERT_SIGNER_NOT_FOUND,
+     {0, KM_E_UNAVAILABLE, "TLS: the certificate of ", " is not signed by the given certificate authority",
+      false,
+      "check certificate-authority-data of the cluster; it may belong to another or a rebuilt cluster"}},
+    {GNUTLS_CERT_EXPIRED,
+     {0, KM_E_UNAVAILABLE, "TLS: the certificate of ", " has expired", false,
+      "renew the server's certificate, or correct this machine's clock"}},
+    {GNUTLS_CERT_NOT_ACTIVATED,
+     {0, KM_E_UNAVAILABLE, "TLS: the certificate of ", " is not valid yet", false,
+      "correct the clock of this machine or of the server"}},
+    {GNUTLS_CERT_REVOKED,
+     {0, KM_E_UNAVAILABLE, "TLS: the certificate of ", " has been revoked", false, NULL}},
+    {GNUTLS_CERT_INSECURE_ALGORITHM,
+     {0, KM_E_UNAVAILABLE, "TLS: the certificate of ", " is signed with an insecure algorithm", false,
+      "renew the server's certificate with a current algorithm"}},
+    {GNUTLS_CERT_INVALID,
+     {0, KM_E_UNAVAILABLE, "TLS: the certificate of ", " does not pass verification", false, NULL}},
+};
+
+static const struct failure unknown_system_signer = {
+    0,
+    KM_E_UNAVAILABLE,
+    "TLS: the certificate of ",
+    " is not signed by an authority this machine trusts",
+    false,
+    "give the cluster's authority as certificate-authority or certificate-authority-data"};
+
+static const struct failure wrong_name = {
+    0,
+    KM_E_UNAVAILABLE,
+    "TLS: the certificate of ",
+    " is for another name",
+    true,
+    "use a name that is in the certificate in the server URL, or set tls-server-name to it"};
+
+static enum km_rc fail(const struct km_transfer *transfer, const struct failure *failure,
+                       struct km_error *err)
+{
+  const char *peer = transfer->client->target.authority;
+  const char *words = transfer->detail[0] != '\0' ? transfer->detail : curl_easy_strerror(transfer->code);
+  struct km_buf detail;
+  km_buf_init(&detail, DETAIL_MAX_BYTES * 4); /* cleaning may lengthen it */
+  if (failure->detail) {
+    km_buf_puts(&detail, ": ");
+    (void)km_text_sanitize(&detail, words, km_utf8_prefix(words, strlen(words), DETAIL_MAX_BYTES));
+  }
+  km_error_set(err, failure->rc, "%s%s%s%s", failure->before, peer, failure->after, detail.data);
+  km_buf_done(&detail);
+  return failure->hint != NULL ? km_error_hint(err, "%s", failure->hint) : failure->rc;
+}
+
+static enum km_rc fail_verification(const struct km_transfer *transfer, struct km_error *err)
+{
+  long status = 0;
+  if (km_http_library_has_gnutls()) {
+    (void)curl_easy_getinfo(transfer->easy, CURLINFO_SSL_VERIFYRESULT, &status);
+  }
+  for (size_t i = 0; i < KM_ARRAY_LEN(verdicts); i++) {
+    if (((unsigned)status & verdicts[i].status) != 0) {
+      bool system_trust = verdicts[i].status == GNUTLS_CERT_SIGNER_NOT_FOUND && transfer->client->ca.fd < 0;
+      return fail(transfer, system_trust ? &unknown_system_signer : &verdicts[i].failure, err);
+    }
+  }
+  return fail(transfer, &wrong_name, err);
+}
+
+static enum km_rc fail_connect(const struct km_transfer *transfer, struct km_error *err)
+{
+  const struct km_http_client *client = transfer->client;
+  const char *proxy = client->proxy.authority;
+  const char *peer = proxy != NULL ? proxy : client->target.authority;
+  long error = 0;
+  (void)curl_easy_getinfo(transfer->easy, CURLINFO_OS_ERRNO, &error);
+  if (error == ECONNREFUSED) {
+    km_error_set(err, KM_E_UNAVAILABLE, "connection refused by %s%s", proxy != NULL ? "the proxy " : "",
+                 peer);
+    return km_error_hint(err, "check that the server runs and listens there");
+  }
+  char reason[96];
+  return km_error_set(err, KM_E_UNAVAILABLE, "could not connect to %s%s: %s",
+                      proxy != NULL ? "the proxy " : "", peer,
+                      error != 0 ? strerror_r((int)error, reason, sizeof(reason)) : transfer->detail);
+}
+
+static bool reached(const struct km_transfer *transfer, CURLINFO time)
+{
+  curl_off_t microseconds = 0;
+  (void)curl_easy_getinfo(transfer->easy, time, &microseconds);
+  return microseconds > 0;
+}
+
+static long header_bytes(const struct km_transfer *transfer)
+{
+  long bytes = 0;
+  (void)curl_easy_getinfo(transfer->easy, CURLINFO_HEADER_SIZE, &bytes);
+  return bytes;
+}
+
+/* What the transfer was doing when it ended. */
+static const char *phase(const struct km_transfer *transfer)
+{
+  if (header_bytes(transfer) > 0) {
+    return "receiving the answer";
+  }
+  if (reached(transfer, CURLINFO_PRETRANSFER_TIME_T)) {
+    return "waiting for the answer";
+  }
+  if (reached(transfer, CURLINFO_CONNECT_TIME_T)) {
+    return transfer->client->target.tls ? "in the TLS handshake" : "sending the request";
+  }
+  if (reached(transfer, CURLINFO_NAMELOOKUP_TIME_T)) {
+    return "connecting";
+  }
+  return transfer->resolving ? "resolving the name" : "waiting for a free connection";
+}
+
+static enum km_rc fail_deadline(const struct km_transfer *transfer, struct km_error *err)
+{
+  uint64_t elapsed_ms = (km_clock_ns() - transfer->started_ns) / KM_NS_PER_MS;
+  return km_error_set(err, KM_E_TIMEOUT, "no complete answer from %s within %" PRIu64 " ms (still %s)",
+                      transfer->client->target.authority, elapsed_ms, phase(transfer));
+}
+
+static enum km_rc fail_connect_deadline(const struct km_transfer *transfer, struct km_error *err)
+{
+  km_error_set(err, KM_E_UNAVAILABLE, "could not connect to %s within %ld ms (still %s)",
+               transfer->client->target.authority, transfer->client->connect_timeout_ms, phase(transfer));
+  return km_error_hint(err, "check that the server is reachable from here: network, VPN, firewall, proxy");
+}
+
+static enum km_rc fail_too_large(const struct km_transfer *transfer, struct km_error *err)
+{
+  const struct km_http_request *request = transfer->request;
+  km_error_set(err, KM_E_TOO_LARGE, "the answer of %s is larger than %zu bytes",
+               transfer->client->target.authority, request->max_body_bytes);
+  err->http_status = (int)transfer->status;
+  return km_error_hint(err, "ask for less: a namespace, a selector or a smaller limit");
+}
+
+static const struct failure *find_failure(CURLcode code)
+{
+  for (size_t i = 0; i < KM_ARRAY_LEN(failures); i++) {
+    if (failures[i].code == (int)code) {
+      return &failures[i];
+    }
+  }
+  return &other_failure;
+}
+
+static enum km_rc fail_in_libcurl(const struct km_transfer *transfer, struct km_error *err)
+{
+  if (transfer->code == CURLE_PEER_FAILED_VERIFICATION) {
+    return fail_verification(transfer, err);
+  }
+  if (transfer->code == CURLE_COULDNT_CONNECT) {
+    return fail_connect(transfer, err);
+  }
+  if (transfer->code == CURLE_OPERATION_TIMEDOUT) { /* the only time limit libcurl is given */
+    return fail_connect_deadline(transfer, err);
+  }
+  if (transfer->code == CURLE_RECV_ERROR) {
+    long bytes = header_bytes(transfer);
+    return fail(transfer,
+                bytes > HEADERS_LIMIT ? &headers_too_large
+                : bytes > 0           ? &broke_within
+                                      : &broke_before,
+                err);
+  }
+  return fail(transfer, find_failure(transfer->code), err);
+}
+
+enum km_rc km_transfer_error(const struct km_transfer *transfer, struct km_error *err)
+{
+  switch (transfer->end) {
+  case KM_END_DEADLINE: return fail_deadline(transfer, err);
+  case KM_END_CLOSED:
+    return km_error_set(err, KM_E_CANCELLED, "the client of %s was closed",
+                        transfer->client->target.authority);
+  case KM_END_CANCELLED: return km_cancel_check(transfer->request->cancel, err);
+  case KM_END_CURL: break;
+  }
+  return transfer->too_large ? fail_too_large(transfer, err) : fail_in_libcurl(transfer, err);
+}
