@@ -64,7 +64,15 @@ struct km_credential {
   struct km_secret cert_pem, key_pem; /* client certificate */
   int64_t expires_wall_ms;            /* 0 = unknown */
 };
-void km_credential_done(struct km_credential *credential);
+static inline void km_credential_done(struct km_credential *credential)
+{
+  km_secret_done(&credential->bearer);
+  km_secret_done(&credential->user);
+  km_secret_done(&credential->password);
+  km_secret_done(&credential->cert_pem);
+  km_secret_done(&credential->key_pem);
+  credential->expires_wall_ms = 0;
+}
 
 enum km_provider_caps {
   KM_PROVIDER_MULTI_CONTEXT = 1, /* the context argument chooses */

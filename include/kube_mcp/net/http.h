@@ -80,7 +80,8 @@ void km_http_response_done(struct km_http_response *response);
 /* Sends and waits. Any answer with an HTTP status is KM_OK. Blocking; any thread but the loop's.
  * Errors: KM_E_UNAVAILABLE (DNS, refused, TLS verification, reset: message says which, and the host), KM_E_TIMEOUT,
  * KM_E_CANCELLED, KM_E_TOO_LARGE, KM_E_PROTOCOL (garbage, truncated body), KM_E_INVALID. A certificate of the server
- * that is not trusted or for another name is KM_E_UNAVAILABLE with a hint. */
+ * that is not trusted or for another name is KM_E_UNAVAILABLE with a hint. When the connection broke under the request,
+ * the error's reason is "ConnectionLost": what only reads may be sent again. */
 enum km_rc km_http_do(struct km_http_client *client, const struct km_http_request *request,
                       struct km_http_response *ret, struct km_error *err);
 
