@@ -20,12 +20,14 @@ struct km_table_options {
 };
 
 struct km_table *km_table_new(struct km_arena *arena, const struct km_table_options *options);
-/* Adds the rows of one Table document starting at row SKIP. Returns how many rows were shown of it (the rest were
- * counted), or -1 when ROOT is no Table. */
+/* Adds the rows of one Table starting at row SKIP; a List or a single object (servers without Tables) appears with NAME
+ * and AGE. The first row beyond the budget ends what is shown. Returns how many rows were shown of this document (the
+ * rest were counted), or -1 when ROOT is none of them. */
 int64_t km_table_add(struct km_table *table, yyjson_val *root, size_t skip);
 int64_t km_table_shown(const struct km_table *table);
 int64_t km_table_left_out(const struct km_table *table); /* seen but not shown */
-/* Header and rows, two blanks between columns, trailing blanks trimmed, cells sanitized. "" when there are no rows. */
+/* Header and rows aligned as kubectl does it (three blanks between columns, six columns at least), trailing blanks
+ * trimmed, cells sanitized. "" when there are no rows. */
 bool km_table_render(const struct km_table *table, struct km_buf *out);
 /* "by namespace: shop 12, payments 3; by status: Running 14, CrashLoopBackOff 1" of the rows left out; "" if none. */
 bool km_table_groups(const struct km_table *table, struct km_buf *out);

@@ -1,0 +1,93 @@
+/* Tallies: how the rows that were left out group.
+ *
+ * Owns, in the listing's arena, one counter per distinct value, at most MAX_DISTINCT; what comes later is counted
+ * together. The most frequent TOP are named, ties in alphabetical order so that the same rows give the same text. */
+#include "table_internal.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "kube_mcp/base/map.h"
+#include "kube_mcp/base/str.h"
+
+#include "kube_mcp/base/banned.h"
+
+#define MAX_DISTINCT    ((size_t)256)
+#define TOP             8
+#define MAX_VALUE_BYTES ((size_t)253)
+
+struct km_tally_item {
+  struct km_tally_item *next;
+  const char *value;
+  int64_t count;
+};
+
+static void free_map(void *map)
+{
+  km_map_free(map);
+}
+
+static struct km_tally_item *find_or_add(struct km_arena *arena, struct km_tally *tally, const char *value)
+{
+  if (tally->counts == NULL) {
+    tally->counts = km_map_new(NULL);
+    km_arena_defer(arena, free_map, tally->counts);
+  }
+  struct km_tally_item *item = km_map_get(tally->counts, value);
+  if (item != NULL || tally->distinct == MAX_DISTINCT) {
+    return item;
+  }
+  item = KM_ARENA_NEW(arena, struct km_tally_item);
+  item->value = km_arena_strdup(arena, value);
+  km_map_put(tally->counts, value, item);
+  *(tally->last != NULL ? &tally->last->next : &tally->first) = item;
+  tally->last = item;
+  tally->distinct++;
+  return item;
+}
+
+void km_tally_add(struct km_arena *arena, struct km_tally *tally, const char *value, size_t len)
+{
+  char key[MAX_VALUE_BYTES + 1];
+  size_t kept = km_utf8_prefix(value, len, MAX_VALUE_BYTES);
+  memcpy(key, value, kept);
+  key[kept] = '\0';
+  struct km_tally_item *item = find_or_add(arena, tally, kept > 0 ? key : "<none>");
+  if (item != NULL) {
+    item->count++;
+  } else {
+    tally->others++;
+  }
+}
+
+static int by_count(const void *a, const void *b)
+{
+  const struct km_tally_item *x = *(const struct km_tally_item *const *)a;
+  const struct km_tally_item *y = *(const struct km_tally_item *const *)b;
+  if (x->count != y->count) {
+    return x->count > y->count ? -1 : 1;
+  }
+  return strcmp(x->value, y->value);
+}
+
+void km_tally_put(struct km_arena *arena, const struct km_tally *tally, struct km_buf *out)
+{
+  const struct km_tally_item **items = KM_ARENA_ARRAY(arena, const struct km_tally_item *, tally->distinct);
+  size_t count = 0;
+  for (const struct km_tally_item *item = tally->first; item != NULL; item = item->next) {
+    items[count++] = item;
+  }
+  qsort(items, count, sizeof(items[0]), by_count);
+  int64_t others = tally->others;
+  for (size_t i = 0; i < count; i++) {
+    if (i < TOP) {
+      km_buf_printf(out, "%s%s %" PRId64, i > 0 ? ", " : "", items[i]->value, items[i]->count);
+    } else {
+      others += items[i]->count;
+    }
+  }
+  if (others > 0) {
+    km_buf_printf(out, ", others %" PRId64, others);
+  }
+}
