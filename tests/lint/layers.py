@@ -34,7 +34,7 @@ MAY_INCLUDE = {
     "providers": "base codec net kube field.h provider.h",
     "graph": "base codec net kube",
     "mcp": "base codec policy tool.h transport.h",
-    "transport": "base codec net mcp transport.h",
+    "transport": "base codec mcp transport.h",
     "tools": "base codec net kube policy providers graph mcp provider.h tool.h",
     "obs": "base codec",
     "operator": "base codec net kube",
@@ -47,7 +47,7 @@ FENCES = [
     (r"curl/", r"src/net/"),
     (r"microhttpd\.h$", r"src/transport/|tests/sim/"),
     (r"yaml\.h$", r"src/codec/yaml[^/]*\.[ch]$"),
-    (r"gnutls/", r"src/base/|src/net/|src/transport/auth[^/]*\.[ch]$|providers/eks/|tests/sim/"),
+    (r"gnutls/", r"src/base/|src/net/|src/transport/auth[^/]*\.[ch]$|providers/eks/|tests/"),
     (r"uv\.h$", r"src/net/"),
 ]
 
