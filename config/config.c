@@ -41,44 +41,37 @@ static const char *find_file(struct km_arena *arena, const struct km_config_inpu
   return NULL;
 }
 
-static int compare_names(const void *a, const void *b)
+static int is_drop_in(const struct dirent *entry)
 {
-  return strcmp(*(const char *const *)a, *(const char *const *)b);
+  return entry->d_name[0] != '.' && km_ends_with(entry->d_name, ".toml");
 }
 
-static bool is_drop_in(const char *name)
+static int compare_names(const struct dirent **a, const struct dirent **b)
 {
-  return name[0] != '.' && km_ends_with(name, ".toml");
+  return strcmp((*a)->d_name, (*b)->d_name);
 }
 
 /* The paths of the folder's *.toml in name order. */
 static enum km_rc list_drop_ins(struct km_arena *arena, const char *directory, struct km_strings *ret,
                                 struct km_error *err)
 {
-  DIR *dir = opendir(directory);
-  if (dir == NULL) {
+  struct dirent **entries;
+  int count = scandir(directory, &entries, is_drop_in, compare_names);
+  if (count < 0) {
     return km_error_errno(err, errno, "configuration folder %s", directory);
   }
-  struct km_strings list = {.items = KM_ARENA_ARRAY(arena, const char *, MAX_DROP_INS)};
-  enum km_rc rc = KM_OK;
-  const struct dirent *entry;
-  while (rc == KM_OK && (entry = readdir(dir)) != NULL) {
-    if (!is_drop_in(entry->d_name)) {
-      continue;
-    }
-    if (list.count == MAX_DROP_INS) {
-      rc = km_error_set(err, KM_E_TOO_LARGE, "configuration folder %s: more than %d files", directory,
+  struct km_strings list = {.items = KM_ARENA_ARRAY(arena, const char *, (size_t)count + 1)};
+  for (int i = 0; i < count; i++) {
+    list.items[list.count++] = km_path_join(arena, directory, entries[i]->d_name);
+    free(entries[i]);
+  }
+  free(entries);
+  if (count > MAX_DROP_INS) {
+    return km_error_set(err, KM_E_TOO_LARGE, "configuration folder %s: more than %d files", directory,
                         MAX_DROP_INS);
-      break;
-    }
-    list.items[list.count++] = km_path_join(arena, directory, entry->d_name);
   }
-  closedir(dir);
-  if (rc == KM_OK) {
-    qsort(list.items, list.count, sizeof *list.items, compare_names);
-    *ret = list;
-  }
-  return rc;
+  *ret = list;
+  return KM_OK;
 }
 
 /* All files to read, in order. */

@@ -91,8 +91,10 @@ static enum km_rc quoted_value(struct env_line *line, const char **ret)
     const char *escape = *at == '\\' && quote == '"' && at[1] != '\0' ? strchr(names, at[1]) : NULL;
     if (escape != NULL) {
       at++;
+      out[len++] = values[escape - names];
+    } else {
+      out[len++] = *at;
     }
-    out[len++] = escape != NULL ? values[escape - names] : *at;
   }
   line->at = at + 1;
   skip_blanks(line);

@@ -8,7 +8,7 @@
 
 #include "kube_mcp/base/banned.h"
 
-#define SHOWN_BYTES 80
+#define SHOWN_BYTES ((size_t)80)
 
 const char *km_text_shown(struct km_arena *arena, const char *text, size_t len)
 {

@@ -9,7 +9,6 @@
 
 #include <string.h>
 
-#include "kube_mcp/base/crypto.h"
 #include "text.h"
 #include "toml_lex.h"
 
@@ -46,21 +45,24 @@ static struct node *node_of(struct km_toml_value *value)
 
 /* --- building the tree --- */
 
-static enum km_rc new_node(struct parser *parser, const struct node *parent, enum km_toml_type type,
-                           enum origin origin, struct km_toml_place place, struct node **ret)
+/* Refuses a child of PARENT that would be nested too deeply. */
+static enum km_rc check_depth(struct parser *parser, const struct node *parent, struct km_toml_place place)
 {
-  unsigned depth = parent != NULL ? parent->depth + 1 : 0;
-  if (depth > KM_TOML_MAX_DEPTH) {
-    return km_toml_fail_at(&parser->lex, place, "nested more than %d levels deep", KM_TOML_MAX_DEPTH);
-  }
+  return parent->depth < KM_TOML_MAX_DEPTH
+             ? KM_OK
+             : km_toml_fail_at(&parser->lex, place, "nested more than %d levels deep", KM_TOML_MAX_DEPTH);
+}
+
+static struct node *new_node(struct parser *parser, unsigned depth, enum km_toml_type type,
+                             enum origin origin, struct km_toml_place place)
+{
   struct node *node = KM_ARENA_NEW(parser->lex.arena, struct node);
   node->value.type = type;
   node->value.line = place.line;
   node->value.col = place.col;
   node->origin = origin;
   node->depth = depth;
-  *ret = node;
-  return KM_OK;
+  return node;
 }
 
 /* Makes room for one more element of SIZE bytes behind the COUNT at ITEMS. */
@@ -81,7 +83,7 @@ static void append_item(struct parser *parser, struct node *array, struct node *
 {
   struct km_toml_value *value = &array->value;
   value->as.array.items = grow(parser, array, (void *)value->as.array.items, value->as.array.count,
-                               sizeof *value->as.array.items);
+                               sizeof(struct km_toml_value *));
   value->as.array.items[value->as.array.count++] = &item->value;
 }
 
@@ -115,16 +117,19 @@ static struct node *find(const struct node *table, const struct km_toml_key *key
   return NULL;
 }
 
-static enum km_rc add_table(struct parser *parser, struct node *parent, const struct km_toml_key *key,
+/* A new table or array of tables as KEY of PARENT. */
+static enum km_rc add_child(struct parser *parser, struct node *parent, const struct km_toml_key *key,
                             enum origin origin, struct node **ret)
 {
-  struct node *table;
-  enum km_rc rc = new_node(parser, parent, KM_TOML_TABLE, origin, key->place, &table);
-  if (rc == KM_OK) {
-    rc = insert(parser, parent, key, table);
+  enum km_toml_type type = origin == ORIGIN_TABLES ? KM_TOML_ARRAY : KM_TOML_TABLE;
+  enum km_rc rc = check_depth(parser, parent, key->place);
+  if (rc != KM_OK) {
+    return rc;
   }
+  struct node *child = new_node(parser, parent->depth + 1, type, origin, key->place);
+  rc = insert(parser, parent, key, child);
   if (rc == KM_OK) {
-    *ret = table;
+    *ret = child;
   }
   return rc;
 }
@@ -159,7 +164,7 @@ static enum km_rc enter_header(struct parser *parser, struct node **table, const
 {
   struct node *child = find(*table, key);
   if (child == NULL) {
-    return add_table(parser, *table, key, ORIGIN_IMPLICIT, table);
+    return add_child(parser, *table, key, ORIGIN_IMPLICIT, table);
   }
   if (child->origin == ORIGIN_TABLES) {
     child = node_of(child->value.as.array.items[child->value.as.array.count - 1]);
@@ -175,7 +180,7 @@ static enum km_rc enter_dotted(struct parser *parser, struct node **table, const
 {
   struct node *child = find(*table, key);
   if (child == NULL) {
-    return add_table(parser, *table, key, ORIGIN_DOTTED, table);
+    return add_child(parser, *table, key, ORIGIN_DOTTED, table);
   }
   if (child->origin != ORIGIN_DOTTED && child->origin != ORIGIN_IMPLICIT) {
     return refuse(parser, key, child);
@@ -190,7 +195,7 @@ static enum km_rc define_table(struct parser *parser, struct node *parent, const
 {
   struct node *table = find(parent, key);
   if (table == NULL) {
-    return add_table(parser, parent, key, ORIGIN_HEADER, &parser->table);
+    return add_child(parser, parent, key, ORIGIN_HEADER, &parser->table);
   }
   if (table->origin != ORIGIN_IMPLICIT) {
     return refuse(parser, key, table);
@@ -208,20 +213,17 @@ static enum km_rc append_table(struct parser *parser, struct node *parent, const
   struct node *array = find(parent, key);
   enum km_rc rc = KM_OK;
   if (array == NULL) {
-    rc = new_node(parser, parent, KM_TOML_ARRAY, ORIGIN_TABLES, key->place, &array);
-    if (rc == KM_OK) {
-      rc = insert(parser, parent, key, array);
-    }
+    rc = add_child(parser, parent, key, ORIGIN_TABLES, &array);
   } else if (array->origin != ORIGIN_TABLES) {
     rc = refuse(parser, key, array);
   }
-  struct node *table;
-  if (rc == KM_OK) {
-    rc = new_node(parser, array, KM_TOML_TABLE, ORIGIN_HEADER, key->place, &table);
+  if (rc != KM_OK) {
+    return rc;
   }
+  rc = check_depth(parser, array, key->place);
   if (rc == KM_OK) {
-    append_item(parser, array, table);
-    parser->table = table;
+    parser->table = new_node(parser, array->depth + 1, KM_TOML_TABLE, ORIGIN_HEADER, key->place);
+    append_item(parser, array, parser->table);
   }
   return rc;
 }
@@ -335,11 +337,12 @@ static enum km_rc parse_inline_table(struct parser *parser, struct node *table)
 static enum km_rc parse_value(struct parser *parser, const struct node *parent, struct node **ret)
 {
   struct km_toml_lexer *lex = &parser->lex;
-  struct node *node;
-  enum km_rc rc = new_node(parser, parent, KM_TOML_STRING, ORIGIN_VALUE, km_toml_place(lex, lex->at), &node);
+  struct km_toml_place place = km_toml_place(lex, lex->at);
+  enum km_rc rc = check_depth(parser, parent, place);
   if (rc != KM_OK) {
     return rc;
   }
+  struct node *node = new_node(parser, parent->depth + 1, KM_TOML_STRING, ORIGIN_VALUE, place);
   struct km_toml_value *value = &node->value;
   switch (km_toml_peek(lex)) {
   case '"':
@@ -389,14 +392,13 @@ enum km_rc km_toml_parse(struct km_arena *arena, const char *text, size_t len, c
   }
   struct parser parser = {.root = NULL};
   enum km_rc rc = km_toml_lexer_init(&parser.lex, arena, text, len, source, err);
-  if (rc == KM_OK) {
-    rc = new_node(&parser, NULL, KM_TOML_TABLE, ORIGIN_HEADER, (struct km_toml_place){1, 1}, &parser.root);
+  if (rc != KM_OK) {
+    return rc;
   }
-  if (rc == KM_OK) {
-    parser.table = parser.root;
-    rc = parse_document(&parser);
-    km_wipe(parser.lex.scratch, len);
-  }
+  parser.root = new_node(&parser, 0, KM_TOML_TABLE, ORIGIN_HEADER, (struct km_toml_place){1, 1});
+  parser.table = parser.root;
+  rc = parse_document(&parser);
+  km_toml_lexer_done(&parser.lex);
   if (rc == KM_OK) {
     *ret_root = &parser.root->value;
   }

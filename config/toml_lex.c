@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "kube_mcp/base/crypto.h"
 #include "kube_mcp/base/str.h"
 
 #include "kube_mcp/base/banned.h"
@@ -44,7 +45,7 @@ static enum km_rc fail_v(struct km_toml_lexer *lex, struct km_toml_place place, 
   return km_error_set(lex->err, KM_E_INVALID, "%s:%d:%d: %s", lex->source, place.line, place.col, what);
 }
 
-enum km_rc km_toml_fail(struct km_toml_lexer *lex, const char *at, const char *format, ...)
+enum km_rc(km_toml_fail)(struct km_toml_lexer *lex, const char *at, const char *format, ...)
 {
   va_list args;
   va_start(args, format);
@@ -53,7 +54,7 @@ enum km_rc km_toml_fail(struct km_toml_lexer *lex, const char *at, const char *f
   return rc;
 }
 
-enum km_rc km_toml_fail_at(struct km_toml_lexer *lex, struct km_toml_place place, const char *format, ...)
+enum km_rc(km_toml_fail_at)(struct km_toml_lexer *lex, struct km_toml_place place, const char *format, ...)
 {
   va_list args;
   va_start(args, format);
@@ -97,7 +98,7 @@ static void describe(const struct km_toml_lexer *lex, char *buf, size_t size)
   }
 }
 
-enum km_rc km_toml_expected(struct km_toml_lexer *lex, const char *what)
+enum km_rc(km_toml_expected)(struct km_toml_lexer *lex, const char *what)
 {
   char found[40];
   describe(lex, found, sizeof found);
@@ -147,11 +148,19 @@ enum km_rc km_toml_lexer_init(struct km_toml_lexer *lex, struct km_arena *arena,
   return KM_OK;
 }
 
+void km_toml_lexer_done(struct km_toml_lexer *lex)
+{
+  km_wipe(lex->scratch, (size_t)(lex->end - lex->text));
+}
+
 /* --- line structure --- */
 
 char km_toml_peek(const struct km_toml_lexer *lex)
 {
-  return lex->at < lex->end ? *lex->at : '\0';
+  if (lex->at == lex->end) {
+    return '\0';
+  }
+  return *lex->at;
 }
 
 bool km_toml_accept(struct km_toml_lexer *lex, const char *literal)

@@ -30,6 +30,8 @@ struct km_toml_key { /* one part of a dotted key */
 /* Starts at the first byte after a byte order mark. Errors: text that is not UTF-8. */
 enum km_rc km_toml_lexer_init(struct km_toml_lexer *lex, struct km_arena *arena, const char *text, size_t len,
                               const char *source, struct km_error *err);
+/* Wipes what may have been a secret. The strings handed out stay. */
+void km_toml_lexer_done(struct km_toml_lexer *lex);
 
 /* The line and column of AT. Cheap while the positions asked for go forward. */
 struct km_toml_place km_toml_place(struct km_toml_lexer *lex, const char *at);
@@ -39,6 +41,10 @@ enum km_rc km_toml_fail_at(struct km_toml_lexer *lex, struct km_toml_place place
     KM_PRINTF(3, 4);
 /* "expected WHAT, found 'x'" at the next byte. */
 enum km_rc km_toml_expected(struct km_toml_lexer *lex, const char *what);
+/* As with km_error_set: a failure is plain to the compiler. */
+#define km_toml_fail(...)     km_failure((km_toml_fail)(__VA_ARGS__))
+#define km_toml_fail_at(...)  km_failure((km_toml_fail_at)(__VA_ARGS__))
+#define km_toml_expected(...) km_failure((km_toml_expected)(__VA_ARGS__))
 
 /* The next byte, or '\0' at the end (a NUL in the text is no legal byte anywhere, so nothing confuses the
  * two). */

@@ -56,15 +56,20 @@ struct unit {
   int64_t factor;
 };
 
-/* Ascending; the first is what a bare number counts. */
-static const struct unit size_units[] = {
-    {"B", 1},
-    {"KiB", (int64_t)1 << 10},
-    {"MiB", (int64_t)1 << 20},
-    {"GiB", (int64_t)1 << 30},
+struct units {
+  size_t count;
+  size_t base;          /* what 0 is written in */
+  struct unit units[5]; /* ascending */
 };
-static const struct unit duration_units[] = {
-    {"ms", 1}, {"s", 1000}, {"m", 60 * 1000}, {"h", 3600 * 1000}, {"d", 24 * 3600 * 1000},
+
+static const struct units sizes = {
+    .count = 4,
+    .units = {{"B", 1}, {"KiB", (int64_t)1 << 10}, {"MiB", (int64_t)1 << 20}, {"GiB", (int64_t)1 << 30}},
+};
+static const struct units durations = {
+    .count = 5,
+    .base = 1,
+    .units = {{"ms", 1}, {"s", 1000}, {"m", 60000}, {"h", 3600000}, {"d", 86400000}},
 };
 
 static bool parse_size(const char *text, int64_t *ret)
@@ -81,33 +86,33 @@ static bool parse_size(const char *text, int64_t *ret)
   if (!km_parse_i64(number, &value)) {
     return false;
   }
-  for (size_t i = 0; i < KM_ARRAY_LEN(size_units); i++) {
-    if (km_strcaseeq(suffix, size_units[i].name) || (i == 0 && *suffix == '\0')) {
-      return !__builtin_mul_overflow(value, size_units[i].factor, ret);
+  for (size_t i = 0; i < sizes.count; i++) {
+    if (km_strcaseeq(suffix, sizes.units[i].name) || (i == sizes.base && *suffix == '\0')) {
+      return !__builtin_mul_overflow(value, sizes.units[i].factor, ret);
     }
   }
   return false;
 }
 
 /* VALUE in the largest unit that divides it. */
-static void write_in_units(struct km_buf *out, int64_t value, const struct unit *units, size_t count)
+static void write_in_units(struct km_buf *out, int64_t value, const struct units *units)
 {
-  size_t best = 0;
-  for (size_t i = 1; i < count; i++) {
-    if (value != 0 && value % units[i].factor == 0) {
+  size_t best = units->base;
+  for (size_t i = 0; i < units->count && value != 0; i++) {
+    if (value % units->units[i].factor == 0) {
       best = i;
     }
   }
-  km_buf_printf(out, "%lld%s", (long long)(value / units[best].factor), units[best].name);
+  km_buf_printf(out, "%lld%s", (long long)(value / units->units[best].factor), units->units[best].name);
 }
 
 /* An integer, duration or size without quotes. */
 static void write_number(struct km_buf *out, const struct km_field *field, int64_t value)
 {
   if (field->type == KM_FIELD_DURATION) {
-    write_in_units(out, value, duration_units, KM_ARRAY_LEN(duration_units));
+    write_in_units(out, value, &durations);
   } else if (field->type == KM_FIELD_SIZE) {
-    write_in_units(out, value, size_units, KM_ARRAY_LEN(size_units));
+    write_in_units(out, value, &sizes);
   } else {
     km_buf_printf(out, "%lld", (long long)value);
   }
@@ -228,19 +233,13 @@ static int find_member(const struct km_field *field, const char *text)
   return -1;
 }
 
-static enum km_rc take_member(const struct reading *reading, const char *text, int *ret_index)
+static enum km_rc refuse_member(const struct reading *reading, const char *text)
 {
-  const struct km_field *field = reading->field;
-  int index = find_member(field, text);
-  if (index >= 0) {
-    *ret_index = index;
-    return KM_OK;
-  }
   size_t count = 0;
-  while (field->one_of[count] != NULL) {
+  while (reading->field->one_of[count] != NULL) {
     count++;
   }
-  return refuse_value_near(reading, km_nearest(text, field->one_of, count));
+  return refuse_value_near(reading, km_nearest(text, reading->field->one_of, count));
 }
 
 /* One string, or one item of a list: canonical spelling, then the field's own check. */
@@ -248,12 +247,12 @@ static enum km_rc take_text(const struct reading *reading, const char *text, con
 {
   const struct km_field *field = reading->field;
   if (field->one_of != NULL) {
-    int index;
-    enum km_rc rc = take_member(reading, text, &index);
-    if (rc == KM_OK) {
-      *ret = field->one_of[index];
+    int index = find_member(field, text);
+    if (index < 0) {
+      return refuse_member(reading, text);
     }
-    return rc;
+    *ret = field->one_of[index];
+    return KM_OK;
   }
   const char *problem = field->check != NULL ? field->check(text) : NULL;
   if (problem != NULL) {
@@ -268,8 +267,6 @@ static enum km_rc take(const struct reading *reading, const char *text, struct k
 {
   const struct km_field *field = reading->field;
   int64_t integer;
-  int index;
-  enum km_rc rc;
   switch (field->type) {
   case KM_FIELD_BOOL:
     ret->boolean = km_streq(text, "true") || km_streq(text, "1");
@@ -290,11 +287,8 @@ static enum km_rc take(const struct reading *reading, const char *text, struct k
     return *end == '\0' ? take_double(reading, floating, ret) : refuse_value(reading);
   }
   case KM_FIELD_ENUM:
-    rc = take_member(reading, text, &index);
-    if (rc == KM_OK) {
-      ret->integer = index;
-    }
-    return rc;
+    ret->integer = find_member(field, text);
+    return ret->integer >= 0 ? KM_OK : refuse_member(reading, text);
   case KM_FIELD_SECRET: km_secret_set(&ret->secret, text, strlen(text)); return KM_OK;
   case KM_FIELD_PATH:
     text = km_path_expand(reading->arena, text);

@@ -27,7 +27,7 @@ struct km_toml_value;
 struct km_toml_entry { /* of a table, in source order */
   const char *key;     /* NUL-terminated; key_len counts, since "\u0000" is a legal key */
   size_t key_len;
-  int line, col;       /* of the key */
+  int line, col; /* of the key */
   struct km_toml_value *value;
 };
 
@@ -35,12 +35,21 @@ struct km_toml_value {
   enum km_toml_type type;
   int line, col; /* 1-based; columns count code points */
   union {
-    struct { char *data; size_t len; } string; /* NUL-terminated; date-times too, with upper-case T and Z */
+    struct {
+      char *data;
+      size_t len;
+    } string; /* NUL-terminated; date-times too, with upper-case T and Z */
     int64_t integer;
     double floating;
     bool boolean;
-    struct { struct km_toml_value **items; size_t count; } array;
-    struct { struct km_toml_entry *entries; size_t count; } table;
+    struct {
+      struct km_toml_value **items;
+      size_t count;
+    } array;
+    struct {
+      struct km_toml_entry *entries;
+      size_t count;
+    } table;
   } as;
 };
 
@@ -48,8 +57,9 @@ struct km_toml_value {
 #define KM_TOML_MAX_DEPTH 64   /* of tables, arrays and dotted keys together */
 #define KM_TOML_MAX_KEYS  4096 /* in one table */
 
-/* Parses a whole document; SOURCE names it in messages. Everything lives in ARENA and takes at most about 60 bytes per
- * byte of text. Errors: KM_E_INVALID "SOURCE:LINE:COL: what"; KM_E_TOO_LARGE for a text beyond the maximum. */
+/* Parses a whole document; SOURCE names it in messages. Everything lives in ARENA and takes at most about 60
+ * bytes per byte of text. Errors: KM_E_INVALID "SOURCE:LINE:COL: what"; KM_E_TOO_LARGE for a text beyond the
+ * maximum. */
 enum km_rc km_toml_parse(struct km_arena *arena, const char *text, size_t len, const char *source,
                          struct km_toml_value **ret_root, struct km_error *err);
 /* The value of KEY in TABLE, or NULL. */

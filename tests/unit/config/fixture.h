@@ -2,21 +2,12 @@
 #ifndef KM_TEST_CONFIG_FIXTURE_H
 #define KM_TEST_CONFIG_FIXTURE_H
 
-#include <ftw.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
+#include "testing.h"
 
-#include <cmocka.h>
+#include <ftw.h>
+#include <sys/stat.h>
 
 #include "kube_mcp/base/arena.h"
-#include "kube_mcp/base/compiler.h"
 #include "kube_mcp/config/config.h"
 
 /* --- a provider with a key in a section of the core, and a secret --- */

@@ -1,13 +1,8 @@
 /* The TOML parser: values, positions, messages and limits. The grammar's corners are the official suite's
  * (tests/toml). */
-#include <math.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <string.h>
+#include "testing.h"
 
-#include <cmocka.h>
+#include <math.h>
 
 #include "kube_mcp/base/buf.h"
 #include "kube_mcp/config/toml.h"
