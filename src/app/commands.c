@@ -5,9 +5,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "kube_mcp/base/banned.h"
 #include "kube_mcp/base/log.h"
 #include "kube_mcp/base/str.h"
+
+#include "kube_mcp/base/banned.h"
 
 #define MAX_OUTPUT ((size_t)1024 * 1024)
 

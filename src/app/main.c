@@ -4,8 +4,9 @@
 #include <stdio.h>
 
 #include "commands.h"
-#include "kube_mcp/base/banned.h"
 #include "kube_mcp/base/log.h"
+
+#include "kube_mcp/base/banned.h"
 
 /* Big blocks go back to the system when they are freed; without a fixed threshold glibc keeps them (docs/performance.md). */
 static void tune_allocator(void)

@@ -5,8 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "kube_mcp/base/banned.h"
 #include "kube_mcp/base/str.h"
+
+#include "kube_mcp/base/banned.h"
 
 struct option_row {
   const char *name;          /* with its dashes: also how messages spell it */

@@ -10,12 +10,13 @@
 #include <unistd.h>
 
 #include "commands.h"
-#include "kube_mcp/base/banned.h"
 #include "kube_mcp/base/log.h"
 #include "kube_mcp/base/str.h"
 #include "kube_mcp/transport/http.h"
 #include "kube_mcp/transport/stdio.h"
 #include "server.h"
+
+#include "kube_mcp/base/banned.h"
 
 #define SWEEP_SECONDS 60
 

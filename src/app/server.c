@@ -6,9 +6,10 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "kube_mcp/base/banned.h"
 #include "kube_mcp/base/str.h"
 #include "state_key.h"
+
+#include "kube_mcp/base/banned.h"
 
 #define SHORT_QUEUE     4096
 #define STREAM_THREADS  64

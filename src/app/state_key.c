@@ -2,6 +2,7 @@
  * processes starting together agree on the one that came first. A file that others may read is not used. */
 #include "state_key.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,10 +10,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "kube_mcp/base/banned.h"
 #include "kube_mcp/base/file.h"
 #include "kube_mcp/base/log.h"
 #include "kube_mcp/base/str.h"
+
+#include "kube_mcp/base/banned.h"
 
 #define KEY_BYTES 32
 #define MAX_FILE  ((size_t)4096)
@@ -51,8 +53,9 @@ static void create_key(struct km_arena *arena, const char *path)
   if (fd >= 0) {
     bool written = write(fd, hex, sizeof(hex) - 1) == (ssize_t)(sizeof(hex) - 1);
     (void)close(fd);
-    if (written) {
-      (void)link(temporary, path);
+    /* A link that fails means that another process was first: its key is as good. */
+    if (written && link(temporary, path) != 0 && errno != EEXIST) {
+      km_log(KM_LOG_DEBUG, "session key not kept", "errno=%d", errno);
     }
     (void)unlink(temporary);
   }

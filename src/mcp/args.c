@@ -4,9 +4,10 @@
 #include <ctype.h>
 #include <string.h>
 
-#include "kube_mcp/base/banned.h"
 #include "kube_mcp/base/str.h"
 #include "kube_mcp/tool.h"
+
+#include "kube_mcp/base/banned.h"
 
 #define DEFAULT_MAX_STRING ((size_t)4096)
 #define DEFAULT_MAX_ITEMS  ((size_t)64)

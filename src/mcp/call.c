@@ -11,10 +11,11 @@
 #include <time.h>
 
 #include "internal.h"
-#include "kube_mcp/base/banned.h"
 #include "kube_mcp/base/clock.h"
 #include "kube_mcp/base/str.h"
 #include "kube_mcp/base/sync.h"
+
+#include "kube_mcp/base/banned.h"
 
 #define MAX_MESSAGE_BYTES ((size_t)96 * 1024 * 1024)
 

@@ -3,9 +3,10 @@
 #include <string.h>
 
 #include "internal.h"
-#include "kube_mcp/base/banned.h"
 #include "kube_mcp/base/str.h"
 #include "kube_mcp/base/sync.h"
+
+#include "kube_mcp/base/banned.h"
 
 #define MAX_SUBSCRIPTIONS ((size_t)1000)
 #define MAX_COMPLETIONS   ((size_t)100)

@@ -4,8 +4,9 @@
 #include <string.h>
 
 #include "internal.h"
-#include "kube_mcp/base/banned.h"
 #include "kube_mcp/base/str.h"
+
+#include "kube_mcp/base/banned.h"
 
 yyjson_mut_val *encode_response(yyjson_mut_doc *doc, yyjson_val *id, yyjson_mut_val *result)
 {

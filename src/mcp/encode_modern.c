@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "internal.h"
+
 #include "kube_mcp/base/banned.h"
 
 static yyjson_mut_val *sealed_state(struct km_call *call, yyjson_mut_doc *doc)

@@ -2,8 +2,9 @@
  * told from an older one. Pure functions over the parsed message. */
 #include "kube_mcp/mcp/era.h"
 
-#include "kube_mcp/base/banned.h"
 #include "kube_mcp/base/str.h"
+
+#include "kube_mcp/base/banned.h"
 
 static const char *const revision_names[] = {
     [KM_REV_NONE] = "",

@@ -4,8 +4,9 @@
 #include <string.h>
 
 #include "internal.h"
-#include "kube_mcp/base/banned.h"
 #include "kube_mcp/base/str.h"
+
+#include "kube_mcp/base/banned.h"
 
 #define BASE64_PREFIX "=?base64?"
 #define BASE64_SUFFIX "?="

@@ -4,9 +4,10 @@
 #include <string.h>
 
 #include "internal.h"
-#include "kube_mcp/base/banned.h"
 #include "kube_mcp/base/str.h"
 #include "kube_mcp/base/sync.h"
+
+#include "kube_mcp/base/banned.h"
 
 #define MAX_BATCH 100
 

@@ -4,8 +4,9 @@
 
 #include <string.h>
 
-#include "kube_mcp/base/banned.h"
 #include "kube_mcp/base/str.h"
+
+#include "kube_mcp/base/banned.h"
 
 #define MAX_TEXT_BYTES ((size_t)64 * 1024 * 1024)
 

@@ -5,9 +5,10 @@
 
 #include <string.h>
 
-#include "kube_mcp/base/banned.h"
 #include "kube_mcp/base/buf.h"
 #include "kube_mcp/base/clock.h"
+
+#include "kube_mcp/base/banned.h"
 
 #define FORMAT      1
 #define MIN_KEY_LEN 32

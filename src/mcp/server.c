@@ -4,9 +4,10 @@
 #include <time.h>
 
 #include "internal.h"
-#include "kube_mcp/base/banned.h"
 #include "kube_mcp/base/str.h"
 #include "kube_mcp/base/sync.h"
+
+#include "kube_mcp/base/banned.h"
 
 enum km_rc km_mcp_new(const struct km_mcp_features *features, const struct km_mcp_options *options,
                       struct km_mcp **ret, struct km_error *err)

@@ -5,9 +5,10 @@
 #include <string.h>
 
 #include "internal.h"
-#include "kube_mcp/base/banned.h"
 #include "kube_mcp/base/str.h"
 #include "kube_mcp/base/sync.h"
+
+#include "kube_mcp/base/banned.h"
 
 #define MAX_STREAMS ((unsigned)1024)
 #define MAX_URIS    ((size_t)1000)

@@ -4,8 +4,9 @@
 
 #include <string.h>
 
-#include "kube_mcp/base/banned.h"
 #include "kube_mcp/base/str.h"
+
+#include "kube_mcp/base/banned.h"
 
 static const char *schema_type(enum km_arg_type type)
 {

@@ -1,8 +1,9 @@
 /* The policy gate. Stateless: everything it needs is in its arguments. Denied wins over allowed. */
 #include "kube_mcp/policy/gate.h"
 
-#include "kube_mcp/base/banned.h"
 #include "kube_mcp/base/str.h"
+
+#include "kube_mcp/base/banned.h"
 
 static const char *first_match(const struct km_strings *globs, const char *name)
 {

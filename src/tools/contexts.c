@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "common.h"
+
 #include "kube_mcp/base/banned.h"
 
 #define CHECK_DEADLINE_MS ((int64_t)5000)

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "common.h"
+
 #include "kube_mcp/base/banned.h"
 
 #define NOTE_BYTES ((size_t)512)

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "common.h"
+
 #include "kube_mcp/base/banned.h"
 
 #define CURSOR_PURPOSE "cursor"

@@ -1,5 +1,6 @@
 /* namespaces_list. */
 #include "common.h"
+
 #include "kube_mcp/base/banned.h"
 
 struct namespaces_list_args {

@@ -1,5 +1,6 @@
 /* pods_list and pods_get. */
 #include "common.h"
+
 #include "kube_mcp/base/banned.h"
 
 struct pods_list_args {

@@ -1,5 +1,6 @@
 /* resources_list and resources_get: any kind the cluster serves, named as for kubectl. */
 #include "common.h"
+
 #include "kube_mcp/base/banned.h"
 
 #define KIND_DESCRIPTION                                                                                     \

@@ -10,9 +10,10 @@
 #include <unistd.h>
 
 #include "http_internal.h"
-#include "kube_mcp/base/banned.h"
 #include "kube_mcp/base/str.h"
 #include "kube_mcp/base/sync.h"
+
+#include "kube_mcp/base/banned.h"
 
 #define CORS_HEADERS                                                                                         \
   "content-type, authorization, accept, mcp-session-id, mcp-protocol-version, mcp-method, mcp-name, "        \

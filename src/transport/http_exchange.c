@@ -7,9 +7,10 @@
 #include <string.h>
 
 #include "http_internal.h"
-#include "kube_mcp/base/banned.h"
 #include "kube_mcp/base/str.h"
 #include "kube_mcp/base/sync.h"
+
+#include "kube_mcp/base/banned.h"
 
 #define MAX_QUEUED_BYTES ((size_t)16 * 1024 * 1024)
 #define STREAM_BLOCK     ((size_t)16 * 1024)

@@ -5,8 +5,9 @@
 #include <ctype.h>
 #include <string.h>
 
-#include "kube_mcp/base/banned.h"
 #include "kube_mcp/base/str.h"
+
+#include "kube_mcp/base/banned.h"
 
 bool host_split(const char *text, char *host, size_t size)
 {

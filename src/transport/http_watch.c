@@ -7,8 +7,9 @@
 #include <time.h>
 
 #include "http_internal.h"
-#include "kube_mcp/base/banned.h"
 #include "kube_mcp/base/sync.h"
+
+#include "kube_mcp/base/banned.h"
 
 #define LOOK_EVERY_NS (100 * KM_NS_PER_MS)
 #define KEEP_ALIVE_NS (15 * KM_NS_PER_S)

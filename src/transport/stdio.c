@@ -11,8 +11,9 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "kube_mcp/base/banned.h"
 #include "kube_mcp/base/sync.h"
+
+#include "kube_mcp/base/banned.h"
 
 #define MAX_LINE_BYTES ((size_t)64 * 1024 * 1024)
 #define READ_BYTES     ((size_t)64 * 1024)
