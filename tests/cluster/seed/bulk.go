@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"flag"
 	"fmt"
 	"hash/fnv"
@@ -213,8 +212,14 @@ func ensurePlaces(ctx context.Context, client *kubernetes.Clientset, nodes int) 
 func removeAll(ctx context.Context, client *kubernetes.Clientset) error {
 	now := metav1.DeleteOptions{GracePeriodSeconds: ptr.To(int64(0))}
 	err := parallel(namespaces, func(n int) error {
-		err := client.CoreV1().Pods(namespaceName(n)).DeleteCollection(ctx, now, metav1.ListOptions{})
-		return errors.Join(ignore(err, apierrors.IsNotFound), ignore(client.CoreV1().Namespaces().Delete(ctx, namespaceName(n), metav1.DeleteOptions{}), apierrors.IsNotFound))
+		// A busy API server may need more than one request's time for a namespace.
+		return until(ctx, 5*time.Minute, func() (string, error) {
+			err := client.CoreV1().Pods(namespaceName(n)).DeleteCollection(ctx, now, metav1.ListOptions{})
+			if err = ignore(err, apierrors.IsNotFound); err != nil {
+				return "", err
+			}
+			return "", ignore(client.CoreV1().Namespaces().Delete(ctx, namespaceName(n), metav1.DeleteOptions{}), isGoneOrGoing)
+		})
 	})
 	if err != nil {
 		return err
@@ -222,7 +227,7 @@ func removeAll(ctx context.Context, client *kubernetes.Clientset) error {
 	if err := client.CoreV1().Nodes().DeleteCollection(ctx, metav1.DeleteOptions{}, metav1.ListOptions{LabelSelector: labelPool + "=bulk"}); err != nil {
 		return err
 	}
-	return until(ctx, 2*time.Minute, func() (string, error) {
+	return until(ctx, 5*time.Minute, func() (string, error) {
 		l, err := client.CoreV1().Namespaces().List(ctx, metav1.ListOptions{LabelSelector: labelPool + "=bulk"})
 		if err != nil || len(l.Items) == 0 {
 			return "", err
@@ -230,6 +235,8 @@ func removeAll(ctx context.Context, client *kubernetes.Clientset) error {
 		return fmt.Sprintf("%d bulk namespaces are still being deleted", len(l.Items)), nil
 	})
 }
+
+func isGoneOrGoing(err error) bool { return apierrors.IsNotFound(err) || apierrors.IsConflict(err) }
 
 func digest(s string) uint64 {
 	h := fnv.New64a()

@@ -19,10 +19,7 @@ import (
 
 // Each cluster listens at fixed offsets from its base port, so that a person who
 // knows one port knows them all; a busy port is moved on its own.
-var portOffsets = []struct {
-	name   string
-	offset int
-}{
+var portOffsets = []listener{
 	{"apiserver", 43},
 	{"kubelet", 50},
 	{"metrics", 51},
@@ -30,6 +27,19 @@ var portOffsets = []struct {
 	{"scheduler", 59},
 	{"etcd", 79},
 	{"etcd_peer", 80},
+}
+
+type listener struct {
+	name   string
+	offset int
+}
+
+// The kubelet API is served on the address of every node, anything else on 127.0.0.1.
+func (l listener) addresses(cluster string) []net.IP {
+	if l.name == "kubelet" {
+		return nodeIPs(cluster)
+	}
+	return loopback
 }
 
 const (
@@ -135,7 +145,7 @@ func (c *cluster) choosePorts(base int, running map[string]bool, taken map[int]b
 			port = base + p.offset
 		}
 		if !running[c.name+"/"+p.name] {
-			for taken[port] || !free(port) {
+			for taken[port] || !free(port, p.addresses(c.name)) {
 				if port += moveStride; port > lastPort {
 					return fmt.Errorf("no free port for %s of %s from %d on: set KUBE_MCP_CLUSTER_PORT_BASE to a free range", p.name, c.name, base+p.offset)
 				}
@@ -148,18 +158,22 @@ func (c *cluster) choosePorts(base int, running map[string]bool, taken map[int]b
 	return writeFile(file, []byte(out.String()), 0o600)
 }
 
-func free(port int) bool {
-	l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port))
-	if err != nil {
-		return false
+var loopback = []net.IP{net.IPv4(127, 0, 0, 1)}
+
+func free(port int, addresses []net.IP) bool {
+	for _, a := range addresses {
+		l, err := net.ListenTCP("tcp", &net.TCPAddr{IP: a, Port: port})
+		if err != nil {
+			return false
+		}
+		l.Close()
 	}
-	l.Close()
 	return true
 }
 
 func deadPort(port int, taken map[int]bool) (int, error) {
 	for ; port <= lastPort; port += moveStride {
-		if !taken[port] && free(port) {
+		if !taken[port] && free(port, loopback) {
 			return port, nil
 		}
 	}
