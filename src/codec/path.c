@@ -81,9 +81,7 @@ static size_t column_of(const struct compiler *compiler, const char *at)
 
 static void skip_blanks(struct compiler *compiler)
 {
-  while (*compiler->next == ' ' || *compiler->next == '\t') {
-    compiler->next++;
-  }
+  compiler->next += strspn(compiler->next, " ");
 }
 
 static bool take(struct compiler *compiler, const char *token)
@@ -97,7 +95,7 @@ static bool take(struct compiler *compiler, const char *token)
 
 static bool ends_name(char c)
 {
-  return strchr(".[](){}=!<>&|,?*@$'\" \t\r\n", c) != NULL; /* and the NUL */
+  return strchr(".[](){}=!<>&|,?*@$'\" ", c) != NULL; /* and the NUL */
 }
 
 static enum km_rc read_name(struct compiler *compiler, struct km_view *ret, struct km_error *err)
@@ -337,7 +335,7 @@ static const char *make_heading(struct km_arena *arena, const struct km_path *pa
 {
   for (size_t i = path->count; i > 0; i--) {
     const struct step *step = &path->steps[i - 1];
-    if (step->kind == STEP_MEMBER) {
+    if (step->kind == STEP_MEMBER && step->name.len > 0) {
       char *heading = km_arena_strndup(arena, step->name.data, step->name.len);
       for (char *p = heading; *p != '\0'; p++) {
         *p = *p >= 'a' && *p <= 'z' ? (char)(*p - 'a' + 'A') : *p;
@@ -359,6 +357,11 @@ enum km_rc km_path_compile(struct km_arena *arena, const char *text, struct km_p
     return km_error_set(err, KM_E_INVALID, "the path is not valid UTF-8");
   }
   struct compiler compiler = {.arena = arena, .text = text, .next = text};
+  for (const char *p = text; *p != '\0'; p++) {
+    if ((unsigned char)*p < ' ' || *p == '\x7f') {
+      return refuse(&compiler, p, err, "a control character");
+    }
+  }
   skip_blanks(&compiler);
   if (*compiler.next == '\0') {
     return refuse(&compiler, compiler.next, err, "the path is empty: write one such as .metadata.name");

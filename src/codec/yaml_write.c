@@ -4,12 +4,15 @@
  *
  * Text goes straight into the caller's buffer; the writer keeps only the column. The style of a string is
  * decided by one pass over it (struct shape) and by the resolver that the reader uses, so that everything
- * reads back unchanged. Differences from kubectl, all for that reason: the key "<<" is quoted, Unicode line
- * separators are escaped. Recursion is as deep as the tree, which its parser has bounded. */
+ * reads back unchanged. Differences from kubectl, all for that reason: the key "<<" is quoted, the float -0.0
+ * keeps its point, Unicode line separators are escaped. Recursion is as deep as the tree, which its parser
+ * has bounded. */
 #include "kube_mcp/codec/yaml.h"
 
 #include <inttypes.h>
+#include <math.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "yaml_scalar.h"
@@ -274,7 +277,9 @@ static void write_string(struct writer *writer, const struct place *place, const
 static void write_number(struct writer *writer, yyjson_val *val)
 {
   char text[KM_YAML_REAL_BYTES];
-  if (yyjson_is_real(val)) {
+  if (yyjson_is_real(val) && yyjson_get_real(val) == 0 && signbit(yyjson_get_real(val))) {
+    snprintf(text, sizeof(text), "-0.0");
+  } else if (yyjson_is_real(val)) {
     km_yaml_format_real(yyjson_get_real(val), false, text);
   } else if (yyjson_is_uint(val)) {
     snprintf(text, sizeof(text), "%" PRIu64, yyjson_get_uint(val));

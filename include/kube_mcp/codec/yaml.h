@@ -21,7 +21,7 @@ enum km_rc km_yaml_parse(struct km_arena *arena, const char *data, size_t len, c
 
 /* Writes VAL, which a parser of this layer made, as block YAML the way kubectl prints it (keys in given order, strings
  * quoted only when needed, multi-line strings as | blocks, long lines folded), with a newline at the end. It reads
- * back unchanged. False if OUT is full. */
+ * back equal; a float without a fraction comes back as the integer. False if OUT is full. */
 bool km_yaml_write(yyjson_val *val, struct km_buf *out);
 
 #endif

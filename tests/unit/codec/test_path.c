@@ -197,6 +197,7 @@ static void test_headings(void **state)
   assert_string_equal(km_path_heading(compile(arena, ".metadata.labels['app.io/x']")), "APP.IO/X");
   assert_string_equal(km_path_heading(compile(arena, ".spec.ports[?(@.name==\"web\")]")), "PORTS");
   assert_string_equal(km_path_heading(compile(arena, "$")), "VALUE");
+  assert_string_equal(km_path_heading(compile(arena, ".a['']")), "A");
   km_arena_free(arena);
 }
 
@@ -223,6 +224,7 @@ static void test_wrong_paths_are_refused_where_they_are_wrong(void **state)
   assert_refused("$name", "column 2: expected a step");
   assert_refused(".\xc3\xa9\xc3\xa9[", "column 5: expected *, a number");
   assert_refused(".\xff", "not valid UTF-8");
+  assert_refused(".a['b\n']", "column 6: a control character");
   assert_refused(".a[?@.b]", "column 5: a filter is written");
   assert_refused(".a[?(b)]", "column 6: the left side of a filter begins with @");
   assert_refused(".a[?(@.b=1)]", "column 9: expected ==");
