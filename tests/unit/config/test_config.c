@@ -168,6 +168,18 @@ static void what_was_named_must_exist(void **state)
       KM_E_NOT_FOUND);
 }
 
+static void drop_ins_are_bounded(void **state)
+{
+  (void)state;
+  assert_int_equal(mkdir("d", 0700), 0);
+  for (int i = 0; i <= 256; i++) {
+    write_file(km_arena_printf(fx.arena, "d/%d.toml", i), "");
+  }
+  assert_input_refused((struct km_config_input){.directory = "d"},
+                       "configuration folder d: more than 256 files");
+  assert_int_equal(fx.err.code, KM_E_TOO_LARGE);
+}
+
 static void one_bad_layer_changes_nothing(void **state)
 {
   (void)state;
@@ -225,7 +237,7 @@ static void plain_text_means_the_same_as_toml(void **state)
   (void)state;
   must_load((struct km_config_input){
       .environ_block =
-          environment_of("KUBE_MCP_SERVER_TRANSPORTS=http, stdio", "KUBE_MCP_SECURITY_READ_ONLY=1",
+          environment_of("KUBE_MCP_SERVER_TRANSPORTS= http , stdio", "KUBE_MCP_SECURITY_READ_ONLY=1",
                          "KUBE_MCP_SECURITY_REQUIRE_RBAC=false", "KUBE_MCP_SECURITY_RBAC_CACHE_TTL=7",
                          "KUBE_MCP_KUBERNETES_QPS=2.5e1", "KUBE_MCP_SERVER_MAX_RESULT_BYTES=64KiB",
                          "KUBE_MCP_KUBERNETES_PROVIDER=single-fixed",
@@ -353,6 +365,16 @@ static void unknown_keys_name_the_nearest(void **state)
                                                       "`kube-mcp config example` lists all keys");
   assert_text_refused("[server]\n\"a\\u001b[31m\\nb\" = 1\n", "c.toml:2:1: unknown key 'a b' in [server]; "
                                                               "`kube-mcp config example` lists all keys");
+}
+
+static void long_values_are_cut_in_messages(void **state)
+{
+  (void)state;
+  char *text = km_arena_printf(fx.arena, "[%0500d]\n", 0);
+  write_file("c.toml", text);
+  assert_int_equal(load((struct km_config_input){.file = "c.toml"}), KM_E_INVALID);
+  assert_contains(fx.err.message, "00000...]; `kube-mcp config example` lists all sections");
+  assert_true(strlen(fx.err.message) < 200);
 }
 
 static void sections_are_tables(void **state)
@@ -507,6 +529,7 @@ int main(void)
       FIXTURE_TEST(false_zero_and_empty_override),
       FIXTURE_TEST(the_file_is_found_where_documented),
       FIXTURE_TEST(what_was_named_must_exist),
+      FIXTURE_TEST(drop_ins_are_bounded),
       FIXTURE_TEST(one_bad_layer_changes_nothing),
       FIXTURE_TEST(foreign_names_fill_their_half_of_an_address),
       FIXTURE_TEST(durations_and_sizes_have_units),
@@ -516,6 +539,7 @@ int main(void)
       FIXTURE_TEST(secrets_come_directly_or_from_a_file),
       FIXTURE_TEST(secrets_are_refused_without_being_repeated),
       FIXTURE_TEST(unknown_keys_name_the_nearest),
+      FIXTURE_TEST(long_values_are_cut_in_messages),
       FIXTURE_TEST(sections_are_tables),
       FIXTURE_TEST(wrong_types_and_ranges_say_what_is_wanted),
       FIXTURE_TEST(addresses_have_a_host_and_a_port),

@@ -73,10 +73,11 @@ static void show_says_where_values_come_from(void **state)
 static void show_loads_again_to_the_same(void **state)
 {
   (void)state;
-  must_load_text("[server]\ninstructions = \"a \\\"b\\\" \\\\ $${X} $ \\u0001\\n\\tü\"\ntransports = "
-                 "[\"http\", \"stdio\"]\n"
-                 "max_result_bytes = 1025\nlog_level = \"warn\"\n[server.http]\nsession_ttl = \"36h\"\n"
-                 "[kubernetes]\nqps = 33.3\nconnect_timeout = \"1500ms\"\nprovider = \"single\"\n");
+  must_load_text(
+      "[server]\ninstructions = \"a \\\"b\\\" \\\\ $${X} $ \\u0001\\n\\tü\"\ntransports = "
+      "[\"http\", \"stdio\"]\n"
+      "max_result_bytes = 1025\nlog_level = \"warn\"\n[server.http]\nsession_ttl = \"36h\"\n"
+      "[kubernetes]\nqps = 0.30000000000000004\nconnect_timeout = \"1500ms\"\nprovider = \"single\"\n");
   assert_string_equal(fx.config->server.instructions, "a \"b\" \\ ${X} $ \001\n\tü");
   const char *first = without_comments(shown());
   must_load_text(first);
@@ -85,7 +86,7 @@ static void show_loads_again_to_the_same(void **state)
   assert_int_equal(fx.config->server.max_result_bytes, 1025);
   assert_int_equal(fx.config->kubernetes.connect_timeout_ms, 1500);
   assert_int_equal(fx.config->http.session_ttl_ms, 36 * 3600 * 1000);
-  assert_true(fx.config->kubernetes.qps == 33.3);
+  assert_true(fx.config->kubernetes.qps == 0.1 + 0.2);
   assert_string_equal(fx.config->kubernetes.provider, "single");
 }
 

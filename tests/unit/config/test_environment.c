@@ -67,6 +67,18 @@ static void malformed_lines_have_a_place_and_no_value(void **state)
   assert_line_refused("A='secret' more\n", "env:1:12: text follows the quoted value");
 }
 
+static void nul_characters_are_refused(void **state)
+{
+  (void)state;
+  char **result = NULL;
+  FILE *file = fopen("env", "w");
+  assert_non_null(file);
+  assert_int_equal(fwrite("A=1\nB=\0", 1, 7, file), 7);
+  assert_int_equal(fclose(file), 0);
+  assert_int_equal(km_config_environment(fx.arena, "env", NULL, &result, &fx.err), KM_E_INVALID);
+  assert_string_equal(fx.err.message, "env:2:1: the line contains a NUL character");
+}
+
 static void the_number_of_names_is_bounded(void **state)
 {
   (void)state;
@@ -91,6 +103,7 @@ int main(void)
       FIXTURE_TEST(values_may_be_bare_or_quoted),
       FIXTURE_TEST(later_lines_and_the_real_environment_win),
       FIXTURE_TEST(malformed_lines_have_a_place_and_no_value),
+      FIXTURE_TEST(nul_characters_are_refused),
       FIXTURE_TEST(the_number_of_names_is_bounded),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

@@ -81,6 +81,7 @@ static void strings_may_hold_nul_and_quotes(void **state)
   (void)state;
   struct km_toml_value *root =
       parse("a = \"x\\u0000y\"\nb = \"\"\"\n\"\"two\"\"\"\"\"\nc = '''\\'''\n\"\\u0000\" = 1\n");
+  assert_string_equal(km_toml_get(parse("a = \"\"\"x\r\ny\"\"\""), "a")->as.string.data, "x\r\ny");
   struct km_toml_value *a = km_toml_get(root, "a");
   assert_int_equal(a->as.string.len, 3);
   assert_memory_equal(a->as.string.data, "x\0y", 4);
@@ -138,6 +139,16 @@ static void messages_say_what_and_where(void **state)
   assert_refused("a = 012", "f.toml:1:5: 012 has a leading zero");
   assert_refused("a = 2026-02-29",
                  "f.toml:1:5: '2026-02-29' is not a date or time: that month has no such day");
+  assert_refused("a = 2026-1-1",
+                 "f.toml:1:5: '2026-1-1' is not a date or time: the month must be two digits, 01 to 12");
+  assert_refused("a = 2026-01-02T03:04:05X",
+                 "f.toml:1:5: '2026-01-02T03:04:05X' is not a date or time: a time is "
+                 "followed by Z, +HH:MM, -HH:MM or nothing");
+  assert_refused("a = 1979-05-27T07:32:00Z\na.b = 1",
+                 "f.toml:2:1: 'a' is defined already, on line 1, as an offset "
+                 "date-time");
+  assert_refused("a = 99999999999999999999999999",
+                 "f.toml:1:5: 99999999999999999999999999 does not fit into 64 bits");
   assert_refused("a = 12:30",
                  "f.toml:1:5: '12:30' is not a date or time: the seconds must be two digits, 00 to 60");
 }
