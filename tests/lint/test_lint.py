@@ -75,6 +75,29 @@ class Layers(Case):
                 self.passes("layers.py", {path: f"#include <{header}>\n"})
 
 
+class Hardening(unittest.TestCase):
+    def findings(self, *flags):
+        with tempfile.TemporaryDirectory() as folder:
+            program = os.path.join(folder, "program")
+            subprocess.run(["gcc", "-O2", "-x", "c", "-", "-o", program, *flags], check=True, text=True,
+                           input='#include <stdio.h>\n#include <stdlib.h>\nint main(int argc, char **argv) { char line[64];'
+                                 ' snprintf(line, (size_t)argc * 8, "%s", argv[0]); return puts(line); }\n')
+            done = subprocess.run([os.path.join(HERE, "hardening"), program], capture_output=True, text=True)
+            failed = [line[6:] for line in done.stdout.splitlines() if line.startswith("FAIL")]
+            self.assertEqual(done.returncode != 0, bool(failed), done.stdout)
+            return failed
+
+    def test_hardened(self):
+        self.assertEqual(self.findings("-pie", "-fPIE", "-fstack-protector-strong", "-U_FORTIFY_SOURCE", "-D_FORTIFY_SOURCE=2",
+                                       "-Wl,-z,relro,-z,now", "-Wl,--strip-all"), [])
+
+    def test_each_loss_is_seen(self):
+        plain = self.findings("-no-pie", "-fno-stack-protector", "-U_FORTIFY_SOURCE", "-Wl,-z,norelro,-z,lazy,-z,execstack",
+                              "-Wl,-rpath,/opt", "-g")
+        self.assertEqual(plain, ["position independent", "RELRO", "immediate binding", "PIE flag", "stack not executable",
+                                 "stack protector", "fortified calls", "stripped", "no run path"])
+
+
 class Source(Case):
     def c(self, body, name="src/base/a.c"):
         return {name: "/* Owns nothing. */\n" + body}
