@@ -48,6 +48,7 @@ struct km_transfer {
   bool too_large; /* the body outgrew max_body_bytes */
   bool stopped;   /* on_data wants no more */
   bool resolving; /* has left libcurl's queue: a name is being looked up */
+  bool connected; /* past TCP: a TLS handshake, a proxy or the server is next */
   enum km_transfer_end end;
   CURLcode code;
   char detail[CURL_ERROR_SIZE]; /* libcurl's words */

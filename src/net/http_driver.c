@@ -105,6 +105,13 @@ static void end_transfer(struct km_transfer *transfer, enum km_transfer_end end,
   sem_post(&transfer->done);
 }
 
+static struct km_transfer *transfer_of(CURL *easy)
+{
+  char *transfer = NULL;
+  (void)curl_easy_getinfo(easy, CURLINFO_PRIVATE, &transfer);
+  return (struct km_transfer *)(void *)transfer;
+}
+
 static void end_finished(struct km_http_client *client)
 {
   int left = 0;
@@ -112,9 +119,7 @@ static void end_finished(struct km_http_client *client)
   while ((message = curl_multi_info_read(client->multi, &left)) != NULL) {
     if (message->msg == CURLMSG_DONE) {
       CURLcode code = message->data.result; /* removing the handle invalidates the message */
-      char *transfer = NULL;
-      (void)curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &transfer);
-      end_transfer((struct km_transfer *)(void *)transfer, KM_END_CURL, code);
+      end_transfer(transfer_of(message->easy_handle), KM_END_CURL, code);
     }
   }
 }
@@ -143,7 +148,12 @@ static void socket_ready(uv_poll_t *handle, int status, int events)
     return;
   }
   int flags = (events & UV_READABLE ? CURL_CSELECT_IN : 0) | (events & UV_WRITABLE ? CURL_CSELECT_OUT : 0);
-  drive(watch->client, watch->fd, status < 0 ? CURL_CSELECT_ERR : flags);
+  if (status <
+      0) { /* POLLERR; libuv has stopped watching. Trying to read tells libcurl what is the matter. */
+    watch->events = 0;
+    flags = CURL_CSELECT_IN | CURL_CSELECT_OUT;
+  }
+  drive(watch->client, watch->fd, flags);
 }
 
 static struct km_socket_watch **bucket_of(struct km_http_client *client, curl_socket_t fd)
@@ -205,16 +215,8 @@ curl_socket_t km_driver_open_socket(void *data, curlsocktype purpose, struct cur
   if (fd < 0) {
     return CURL_SOCKET_BAD;
   }
-  /* A failed attempt to connect is closed without a word. When the next attempt gets the same number, libcurl sees no
-   * change either and asks for nothing, although epoll has forgotten the number with the old socket. */
-  struct km_socket_watch *stale = find_watch(client, fd);
-  int events = stale != NULL && stale->wanted ? stale->events : 0;
-  if (stale != NULL) {
-    drop_watch(stale);
-  }
-  struct km_socket_watch *watch = add_watch(client, fd);
-  if (watch == NULL || (events != 0 && poll_watch(watch, events) != 0)) {
-    (void)km_driver_close_socket(client, fd);
+  if (add_watch(client, fd) == NULL) {
+    close(fd);
     return CURL_SOCKET_BAD;
   }
   return fd;
@@ -247,6 +249,15 @@ static bool is_established(CURL *easy)
   return status > 0;
 }
 
+/* A connection that waits to read is past TCP's handshake. */
+static void note_connected(CURL *easy)
+{
+  struct km_transfer *transfer = transfer_of(easy);
+  if (transfer != NULL) { /* libcurl also has handles of its own */
+    transfer->connected = true;
+  }
+}
+
 /* CURLMOPT_SOCKETFUNCTION; -1 makes libcurl fail every transfer of the multi handle. */
 static int want_events(CURL *easy, curl_socket_t fd, int what, void *data, void *unused)
 {
@@ -261,8 +272,10 @@ static int want_events(CURL *easy, curl_socket_t fd, int what, void *data, void 
     }
     return 0;
   }
-  if (watch == NULL) {
+  if (watch == NULL) { /* the resolver's, or one libcurl had lost interest in */
     watch = add_watch(client, fd);
+  } else if (what != CURL_POLL_OUT) {
+    note_connected(easy);
   }
   return watch != NULL && poll_watch(watch, events_of(what)) == 0 ? 0 : -1;
 }

@@ -28,6 +28,7 @@ struct failure {
 };
 
 #define CHECK_SERVER "check host, port and scheme of the cluster's server URL"
+#define BROKEN       "if it persists: the server may want a client certificate, or refuse the one it is given"
 
 static const struct failure failures[] = {
     {CURLE_COULDNT_RESOLVE_HOST, KM_E_UNAVAILABLE, "could not resolve the name of ", "", false,
@@ -41,7 +42,8 @@ static const struct failure failures[] = {
     {CURLE_SSL_CACERT_BADFILE, KM_E_INVALID, "the certificate authority for ", " cannot be read", true, NULL},
     {CURLE_GOT_NOTHING, KM_E_UNAVAILABLE, "", " closed the connection before answering", false, NULL},
     {CURLE_SEND_ERROR, KM_E_UNAVAILABLE, "the connection to ", " broke while the request was sent", true,
-     NULL},
+     BROKEN},
+    {CURLE_RECV_ERROR, KM_E_UNAVAILABLE, "", " broke the connection before answering", true, BROKEN},
     {CURLE_SEND_FAIL_REWIND, KM_E_UNAVAILABLE, "",
      " closed the connection before answering; whether it carried out the request is not known", false,
      "look at the object before you repeat the request"},
@@ -58,8 +60,6 @@ static const struct failure failures[] = {
 };
 
 static const struct failure other_failure = {0, KM_E_UNAVAILABLE, "the request to ", " failed", true, NULL};
-static const struct failure broke_before = {
-    0, KM_E_UNAVAILABLE, "", " broke the connection before answering", true, NULL};
 static const struct failure broke_within = {
     0, KM_E_UNAVAILABLE, "", " broke the connection in the middle of its answer", true, NULL};
 static const struct failure headers_too_large = {
@@ -68,72 +68,82 @@ static const struct failure headers_too_large = {
 /* GnuTLS' verdict on a certificate; the first row that applies is the reason given. */
 static const struct verdict {
   unsigned status; /* gnutls_certificate_status_t */
-  struct failure failure;
+  const char *what;
+  const char *hint;
 } verdicts[] = {
-    {GNUTLS_CERT_SIGNER_NOT_FOUND,
-     {0, KM_E_UNAVAILABLE, "TLS: the certificate of ", " is not signed by the given certificate authority",
-      false,
-      "check certificate-authority-data of the cluster; it may belong to another or a rebuilt cluster"}},
-    {GNUTLS_CERT_EXPIRED,
-     {0, KM_E_UNAVAILABLE, "TLS: the certificate of ", " has expired", false,
-      "renew the server's certificate, or correct this machine's clock"}},
-    {GNUTLS_CERT_NOT_ACTIVATED,
-     {0, KM_E_UNAVAILABLE, "TLS: the certificate of ", " is not valid yet", false,
-      "correct the clock of this machine or of the server"}},
-    {GNUTLS_CERT_REVOKED,
-     {0, KM_E_UNAVAILABLE, "TLS: the certificate of ", " has been revoked", false, NULL}},
-    {GNUTLS_CERT_INSECURE_ALGORITHM,
-     {0, KM_E_UNAVAILABLE, "TLS: the certificate of ", " is signed with an insecure algorithm", false,
-      "renew the server's certificate with a current algorithm"}},
-    {GNUTLS_CERT_INVALID,
-     {0, KM_E_UNAVAILABLE, "TLS: the certificate of ", " does not pass verification", false, NULL}},
+    {GNUTLS_CERT_SIGNER_NOT_FOUND, "is not signed by the given certificate authority",
+     "check certificate-authority-data of the cluster; it may belong to another or a rebuilt cluster"},
+    {GNUTLS_CERT_EXPIRED, "has expired", "renew the server's certificate, or correct this machine's clock"},
+    {GNUTLS_CERT_NOT_ACTIVATED, "is not valid yet", "correct the clock of this machine or of the server"},
+    {GNUTLS_CERT_REVOKED, "has been revoked", "renew the server's certificate"},
+    {GNUTLS_CERT_INSECURE_ALGORITHM, "is signed with an insecure algorithm",
+     "renew the server's certificate"},
+    {GNUTLS_CERT_INVALID, "does not pass verification", "renew the server's certificate"},
 };
 
-static const struct failure unknown_system_signer = {
-    0,
-    KM_E_UNAVAILABLE,
-    "TLS: the certificate of ",
-    " is not signed by an authority this machine trusts",
-    false,
+static const struct verdict unknown_to_system = {
+    GNUTLS_CERT_SIGNER_NOT_FOUND, "is not signed by an authority this machine trusts",
     "give the cluster's authority as certificate-authority or certificate-authority-data"};
 
-static const struct failure wrong_name = {
-    0,
-    KM_E_UNAVAILABLE,
-    "TLS: the certificate of ",
-    " is for another name",
-    true,
-    "use a name that is in the certificate in the server URL, or set tls-server-name to it"};
+/* Without a status libcurl's words say more. */
+static const struct verdict wrong_name = {
+    0, "is for another name",
+    "use a name from the certificate in the server URL, or set tls-server-name to one"};
+static const struct verdict refused = {0, "was not accepted",
+                                       "check certificate-authority-data and tls-server-name"};
+
+/* Appends libcurl's own words, cleaned, to what is said about a failure. */
+static void put_detail(struct km_buf *out, const struct km_transfer *transfer)
+{
+  const char *words = transfer->detail[0] != '\0' ? transfer->detail : curl_easy_strerror(transfer->code);
+  km_buf_puts(out, ": ");
+  (void)km_text_sanitize(out, words, km_utf8_prefix(words, strlen(words), DETAIL_MAX_BYTES));
+}
 
 static enum km_rc fail(const struct km_transfer *transfer, const struct failure *failure,
                        struct km_error *err)
 {
-  const char *peer = transfer->client->target.authority;
-  const char *words = transfer->detail[0] != '\0' ? transfer->detail : curl_easy_strerror(transfer->code);
   struct km_buf detail;
   km_buf_init(&detail, DETAIL_MAX_BYTES * 4); /* cleaning may lengthen it */
   if (failure->detail) {
-    km_buf_puts(&detail, ": ");
-    (void)km_text_sanitize(&detail, words, km_utf8_prefix(words, strlen(words), DETAIL_MAX_BYTES));
+    put_detail(&detail, transfer);
   }
-  km_error_set(err, failure->rc, "%s%s%s%s", failure->before, peer, failure->after, detail.data);
+  km_error_set(err, failure->rc, "%s%s%s%s", failure->before, transfer->client->target.authority,
+               failure->after, detail.data);
   km_buf_done(&detail);
   return failure->hint != NULL ? km_error_hint(err, "%s", failure->hint) : failure->rc;
 }
 
-static enum km_rc fail_verification(const struct km_transfer *transfer, struct km_error *err)
+static const struct verdict *find_verdict(const struct km_transfer *transfer)
 {
+  if (!km_http_library_has_gnutls()) {
+    return &refused;
+  }
   long status = 0;
-  if (km_http_library_has_gnutls()) {
-    (void)curl_easy_getinfo(transfer->easy, CURLINFO_SSL_VERIFYRESULT, &status);
+  (void)curl_easy_getinfo(transfer->easy, CURLINFO_SSL_VERIFYRESULT, &status);
+  if (((unsigned)status & GNUTLS_CERT_SIGNER_NOT_FOUND) != 0 && transfer->client->ca.fd < 0) {
+    return &unknown_to_system;
   }
   for (size_t i = 0; i < KM_ARRAY_LEN(verdicts); i++) {
     if (((unsigned)status & verdicts[i].status) != 0) {
-      bool system_trust = verdicts[i].status == GNUTLS_CERT_SIGNER_NOT_FOUND && transfer->client->ca.fd < 0;
-      return fail(transfer, system_trust ? &unknown_system_signer : &verdicts[i].failure, err);
+      return &verdicts[i];
     }
   }
-  return fail(transfer, &wrong_name, err);
+  return &wrong_name; /* the chain itself is good */
+}
+
+static enum km_rc fail_verification(const struct km_transfer *transfer, struct km_error *err)
+{
+  const struct verdict *verdict = find_verdict(transfer);
+  struct km_buf detail;
+  km_buf_init(&detail, DETAIL_MAX_BYTES * 4);
+  if (verdict->status == 0) {
+    put_detail(&detail, transfer);
+  }
+  km_error_set(err, KM_E_UNAVAILABLE, "TLS: the certificate of %s %s%s", transfer->client->target.authority,
+               verdict->what, detail.data);
+  km_buf_done(&detail);
+  return km_error_hint(err, "%s", verdict->hint);
 }
 
 static enum km_rc fail_connect(const struct km_transfer *transfer, struct km_error *err)
@@ -177,8 +187,9 @@ static const char *phase(const struct km_transfer *transfer)
   if (reached(transfer, CURLINFO_PRETRANSFER_TIME_T)) {
     return "waiting for the answer";
   }
-  if (reached(transfer, CURLINFO_CONNECT_TIME_T)) {
-    return transfer->client->target.tls ? "in the TLS handshake" : "sending the request";
+  if (transfer->connected) {
+    return transfer->client->proxy.authority != NULL ? "connecting through the proxy"
+                                                     : "in the TLS handshake";
   }
   if (reached(transfer, CURLINFO_NAMELOOKUP_TIME_T)) {
     return "connecting";
@@ -230,15 +241,17 @@ static enum km_rc fail_in_libcurl(const struct km_transfer *transfer, struct km_
   if (transfer->code == CURLE_OPERATION_TIMEDOUT) { /* the only time limit libcurl is given */
     return fail_connect_deadline(transfer, err);
   }
-  if (transfer->code == CURLE_RECV_ERROR) {
-    long bytes = header_bytes(transfer);
-    return fail(transfer,
-                bytes > HEADERS_LIMIT ? &headers_too_large
-                : bytes > 0           ? &broke_within
-                                      : &broke_before,
-                err);
+  if (transfer->code == CURLE_RECV_ERROR && header_bytes(transfer) > 0) {
+    return fail(transfer, header_bytes(transfer) > HEADERS_LIMIT ? &headers_too_large : &broke_within, err);
   }
   return fail(transfer, find_failure(transfer->code), err);
+}
+
+/* The connection went away under a request that may have been as good as any. */
+static bool is_lost(CURLcode code)
+{
+  return code == CURLE_GOT_NOTHING || code == CURLE_SEND_ERROR || code == CURLE_RECV_ERROR ||
+         code == CURLE_PARTIAL_FILE || code == CURLE_HTTP2_STREAM;
 }
 
 enum km_rc km_transfer_error(const struct km_transfer *transfer, struct km_error *err)
@@ -251,5 +264,9 @@ enum km_rc km_transfer_error(const struct km_transfer *transfer, struct km_error
   case KM_END_CANCELLED: return km_cancel_check(transfer->request->cancel, err);
   case KM_END_CURL: break;
   }
-  return transfer->too_large ? fail_too_large(transfer, err) : fail_in_libcurl(transfer, err);
+  enum km_rc rc = transfer->too_large ? fail_too_large(transfer, err) : fail_in_libcurl(transfer, err);
+  if (!transfer->too_large && is_lost(transfer->code)) {
+    (void)km_strcopy(err->reason, sizeof(err->reason), "ConnectionLost");
+  }
+  return rc;
 }

@@ -400,6 +400,7 @@ enum km_rc km_transfer_prepare(struct km_transfer *transfer, const struct km_htt
   transfer->too_large = false;
   transfer->stopped = false;
   transfer->resolving = false;
+  transfer->connected = false;
   transfer->detail[0] = '\0';
   km_buf_init(&transfer->body, request->max_body_bytes);
 
