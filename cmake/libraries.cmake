@@ -7,7 +7,11 @@ function(km_import name module)
   add_library(km::${name} ALIAS PkgConfig::${name})
 endfunction()
 
-km_import(curl libcurl>=7.88)
+# libcurl is loaded on first use (src/net/curl_api.h): only its headers take part in the build.
+pkg_check_modules(curl REQUIRED libcurl>=7.88)
+add_library(km_curl_headers INTERFACE)
+target_include_directories(km_curl_headers SYSTEM INTERFACE ${curl_INCLUDE_DIRS})
+add_library(km::curl_headers ALIAS km_curl_headers)
 km_import(microhttpd libmicrohttpd>=0.9.75)
 km_import(yaml yaml-0.1>=0.2.5)
 km_import(gnutls gnutls>=3.7)

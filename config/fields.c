@@ -22,7 +22,7 @@
 
 #define MEMBER(member) .offset = offsetof(struct km_config, member)
 
-/* In the order of enum km_log_level, enum km_log_format, enum km_http2_mode. */
+/* In the order of enum km_log_level, enum km_log_format, enum km_http2. */
 static const char *const log_levels[] = {"debug",    "info",  "notice",    "warning", "error",
                                          "critical", "alert", "emergency", NULL};
 static const char *const log_formats[] = {"text", "json", NULL};

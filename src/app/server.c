@@ -45,6 +45,25 @@ const struct km_config_extension *provider_extensions(size_t *ret_count)
   return extensions;
 }
 
+/* Names of an --env-file also count where the environment itself is read: KUBECONFIG, HTTPS_PROXY. Only before there are
+ * threads. */
+static enum km_rc take_env_file(const char *path, struct km_error *err)
+{
+  struct km_arena *arena = km_arena_new((size_t)4 * 1024 * 1024);
+  char **merged = NULL;
+  enum km_rc rc = km_config_environment(arena, path, environ, &merged, err);
+  for (char **entry = merged; rc == KM_OK && *entry != NULL; entry++) {
+    char *equals = strchr(*entry, '=');
+    if (equals != NULL) {
+      *equals = '\0';
+      (void)setenv(*entry, equals + 1, 0);
+      *equals = '=';
+    }
+  }
+  km_arena_free(arena);
+  return rc;
+}
+
 enum km_rc load_config(const struct options *options, struct km_config **ret, struct km_error *err)
 {
   struct km_config_input input = {
@@ -56,7 +75,17 @@ enum km_rc load_config(const struct options *options, struct km_config **ret, st
       .flag_count = options->flag_count,
   };
   input.extensions = provider_extensions(&input.extension_count);
-  return km_config_load(&input, ret, err);
+  struct km_config *config = NULL;
+  enum km_rc rc = km_config_load(&input, &config, err);
+  if (rc == KM_OK && options->env_file != NULL) {
+    rc = take_env_file(options->env_file, err);
+  }
+  if (rc != KM_OK) {
+    km_config_free(config);
+    return rc;
+  }
+  *ret = config;
+  return KM_OK;
 }
 
 /* --- the server ------------------------------------------------------------------------------------------------------- */
@@ -69,16 +98,6 @@ static enum km_rc open_provider(struct km_server *server, struct km_error *err)
     return km_error_set(err, KM_E_INVALID, "there is no provider '%s'", config->kubernetes.provider);
   }
   return km_provider_open(ops, config->provider_config, config->kubernetes.context, &server->provider, err);
-}
-
-static bool use_http2(int mode)
-{
-  switch ((enum km_http2_mode)mode) {
-  case KM_HTTP2_ON: return true;
-  case KM_HTTP2_OFF: return false;
-  case KM_HTTP2_AUTO: break;
-  }
-  return km_http2_is_sound();
 }
 
 static void make_pool(struct km_server *server)
@@ -95,7 +114,7 @@ static void make_pool(struct km_server *server)
               .discovery_ttl_ms = kubernetes->discovery_ttl_ms,
               .rbac_ttl_ms = security->rbac_cache_ttl_ms,
               .max_response_bytes = (size_t)kubernetes->max_response_bytes,
-              .http2 = use_http2(kubernetes->http2),
+              .http2 = (enum km_http2)kubernetes->http2,
               .read_only = security->read_only,
           },
       .max_clients = (size_t)kubernetes->max_clients,

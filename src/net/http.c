@@ -105,15 +105,29 @@ static enum km_rc take_options(struct km_http_client *client, const struct km_ht
   return rc == KM_OK ? take_identity(client, options, err) : rc;
 }
 
+static bool wants_http2(enum km_http2 choice)
+{
+  switch (choice) {
+  case KM_HTTP2_ON: return km_http_library_has_http2();
+  case KM_HTTP2_OFF: return false;
+  case KM_HTTP2_AUTO: break;
+  }
+  return km_http2_is_sound();
+}
+
 enum km_rc km_http_client_new(struct km_loop *loop, const struct km_http_options *options,
                               struct km_http_client **ret, struct km_error *err)
 {
+  enum km_rc rc = km_http_library_load(err);
+  if (rc != KM_OK) {
+    return rc;
+  }
   struct km_http_client *client = KM_NEW(struct km_http_client);
   client->loop = loop;
   client->ca.fd = client->cert.fd = client->key.fd = -1;
   pthread_mutex_init(&client->lock, NULL);
   pthread_cond_init(&client->no_callers, NULL);
-  enum km_rc rc = take_options(client, options, err);
+  rc = take_options(client, options, err);
   if (rc != KM_OK) {
     free_client(client);
     return rc;
@@ -121,7 +135,7 @@ enum km_rc km_http_client_new(struct km_loop *loop, const struct km_http_options
   client->connect_to.data = client->target.connect_to;
   client->user_agent = km_strdup(options->user_agent);
   client->insecure_skip_verify = options->insecure_skip_verify;
-  client->http2 = options->http2 && client->target.tls && km_http_library_has_http2();
+  client->http2 = client->target.tls && wants_http2(options->http2);
   client->accept_encoding = options->accept_encoding;
   int64_t connect_ms = options->connect_timeout_ms;
   client->connect_timeout_ms = connect_ms > 0 && connect_ms < LONG_MAX ? (long)connect_ms : 0;

@@ -6,11 +6,11 @@
 #ifndef KM_SRC_NET_HTTP_CLIENT_H
 #define KM_SRC_NET_HTTP_CLIENT_H
 
-#include <curl/curl.h>
 #include <pthread.h>
 #include <semaphore.h>
 #include <uv.h>
 
+#include "curl_api.h"
 #include "kube_mcp/net/http.h"
 #include "kube_mcp/net/tls_material.h"
 #include "target.h"
@@ -95,7 +95,9 @@ struct km_http_client {
   sem_t *released;       /* posted when open_handles reaches 0 */
 };
 
-/* http_library.c: initialises libcurl in the first call of the process. */
+/* http_library.c: loads libcurl in the first call of the process. Errors: KM_E_INTERNAL when there is none. */
+enum km_rc km_http_library_load(struct km_error *err);
+/* Initialises it, likewise once. */
 void km_http_library_init(void);
 /* Whether the library can do HTTP/2; whether its TLS is GnuTLS, which decides what CURLINFO_SSL_VERIFYRESULT means. */
 bool km_http_library_has_http2(void);

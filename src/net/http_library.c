@@ -1,11 +1,14 @@
-/* libcurl as a whole: its one-time initialisation and what this build of it can do.
+/* libcurl as a whole: loading it, its one-time initialisation, and what this build of it can do.
  *
  * curl_global_init maps several MiB, so it happens with the first transfer of the process and not before; asking for
- * the version needs none of it. Owns two pthread_once guards and the version record libcurl keeps; both are written
- * once. libcurl is not cleaned up at exit: transfers of other threads could still be ending. Thread-safe. */
-#include <curl/curl.h>
+ * the version needs none of it. Owns the loaded functions, pthread_once guards and the version record libcurl keeps; all are
+ * written once. libcurl is not cleaned up at exit: transfers of other threads could still be ending. Thread-safe. */
+#include <dlfcn.h>
 #include <pthread.h>
+#include <stdio.h>
+#include <string.h>
 
+#include "curl_api.h"
 #include "http_client.h"
 #include "kube_mcp/base/str.h"
 
@@ -21,6 +24,87 @@
 #define FIRST_SOUND_HTTP2 0x080e00U
 
 static const curl_version_info_data *version_info;
+
+#ifndef KM_CURL_LINKED
+
+/* Debian's GnuTLS flavour; elsewhere the only one there is. */
+static const char *const library_names[] = {"libcurl-gnutls.so.4", "libcurl.so.4"};
+
+static const struct {
+  const char *name;
+  size_t offset;
+} functions[] = {
+#define CURL_ROW(name) {"curl_" #name, offsetof(struct curl_api, name)},
+    CURL_FUNCTIONS(CURL_ROW)
+#undef CURL_ROW
+};
+
+static struct curl_api loaded;
+static bool is_loaded;
+static char load_failure[256];
+
+static bool resolve_functions(void *library)
+{
+  for (size_t i = 0; i < KM_ARRAY_LEN(functions); i++) {
+    void *function = dlsym(library, functions[i].name);
+    if (function == NULL) {
+      (void)snprintf(load_failure, sizeof(load_failure), "libcurl lacks %s: it is older than 7.83",
+                     functions[i].name);
+      return false;
+    }
+    memcpy((char *)&loaded + functions[i].offset, &function, sizeof(function));
+  }
+  return true;
+}
+
+static void load_library(void)
+{
+  for (size_t i = 0; i < KM_ARRAY_LEN(library_names); i++) {
+    void *library = dlopen(library_names[i], RTLD_NOW | RTLD_LOCAL);
+    if (library != NULL) {
+      is_loaded = resolve_functions(library);
+      return;
+    }
+    if (i == 0) {
+      const char *reason = dlerror();
+      (void)snprintf(load_failure, sizeof(load_failure), "%s",
+                     reason == NULL ? "libcurl cannot be loaded" : reason);
+    }
+  }
+}
+
+static void ensure_loaded(void)
+{
+  static pthread_once_t once = PTHREAD_ONCE_INIT;
+  pthread_once(&once, load_library);
+}
+
+const struct curl_api *curl_api(void)
+{
+  ensure_loaded();
+  KM_ASSERT(is_loaded);
+  return &loaded;
+}
+
+enum km_rc km_http_library_load(struct km_error *err)
+{
+  ensure_loaded();
+  if (is_loaded) {
+    return KM_OK;
+  }
+  km_error_set(err, KM_E_INTERNAL, "libcurl cannot be used: %s", load_failure);
+  return km_error_hint(err, "install it: libcurl3-gnutls on Debian 12, libcurl3t64-gnutls on Debian 13");
+}
+
+#else
+
+enum km_rc km_http_library_load(struct km_error *err)
+{
+  (void)err;
+  return KM_OK;
+}
+
+#endif
 
 static void load_version_info(void)
 {

@@ -8,11 +8,11 @@
 #include "target.h"
 
 #include <arpa/inet.h>
-#include <curl/curl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "curl_api.h"
 #include "kube_mcp/base/alloc.h"
 #include "kube_mcp/base/str.h"
 

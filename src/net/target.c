@@ -6,11 +6,11 @@
  * as such, and a URL appears in messages. Stateless and thread-safe; needs no initialised libcurl. */
 #include "target.h"
 
-#include <curl/curl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "curl_api.h"
 #include "kube_mcp/base/buf.h"
 #include "kube_mcp/base/str.h"
 #include "kube_mcp/net/http.h"

@@ -10,7 +10,6 @@
 #include "kube_mcp/base/error.h"
 #include "kube_mcp/config/field.h"
 
-enum km_http2_mode { KM_HTTP2_AUTO, KM_HTTP2_ON, KM_HTTP2_OFF };
 enum km_transport_flag { KM_TRANSPORT_STDIO = 1, KM_TRANSPORT_HTTP = 2 };
 
 struct km_config_server {
@@ -46,7 +45,7 @@ struct km_config_kubernetes {
   int64_t burst;
   int64_t timeout_ms; /* one upstream request */
   int64_t connect_timeout_ms;
-  int http2; /* enum km_http2_mode */
+  int http2; /* enum km_http2 of net/http.h */
   int64_t max_clients;
   int64_t client_idle_ms;
   int64_t discovery_ttl_ms;

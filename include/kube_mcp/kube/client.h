@@ -25,7 +25,7 @@ struct km_client_options {
   int64_t discovery_ttl_ms;
   int64_t rbac_ttl_ms;
   size_t max_response_bytes;
-  bool http2;
+  enum km_http2 http2;
   bool read_only; /* no method that could write leaves, save access reviews and dry runs */
 };
 

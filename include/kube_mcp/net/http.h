@@ -19,6 +19,9 @@
 
 struct km_http_client;
 
+/* auto: HTTP/2 where the library at hand is known to do it soundly (km_http2_is_sound). */
+enum km_http2 { KM_HTTP2_AUTO, KM_HTTP2_ON, KM_HTTP2_OFF };
+
 struct km_http_options {
   const char *base_url;        /* scheme://host[:port][/prefix], no trailing slash */
   const char *tls_server_name; /* SNI and name to verify instead of the URL's host; NULL = URL's host */
@@ -27,7 +30,7 @@ struct km_http_options {
   size_t ca_pem_len;
   const struct km_secret *client_cert_pem, *client_key_pem; /* both or neither; NULL = none */
   bool insecure_skip_verify;
-  bool http2;           /* offer HTTP/2 */
+  enum km_http2 http2;
   bool accept_encoding; /* ask for compressed bodies (slow links only) */
   int64_t connect_timeout_ms;
   unsigned max_connections; /* per client; 0 = 64 */
@@ -91,7 +94,7 @@ struct km_http_stats {
 };
 void km_http_client_stats(const struct km_http_client *client, struct km_http_stats *ret);
 
-/* libcurl's version and whether HTTP/2 in it is considered sound (docs/performance.md): for km_config http2=auto. */
+/* libcurl's version and whether HTTP/2 in it is considered sound (docs/performance.md). Loads libcurl. */
 bool km_http2_is_sound(void);
 const char *km_http_library_version(void);
 

@@ -46,7 +46,7 @@ static void nothing_given_means_the_defaults(void **state)
   assert_string_equal(config->kubernetes.provider, "kubeconfig");
   assert_true(config->kubernetes.qps == 100.0);
   assert_int_equal(config->kubernetes.connect_timeout_ms, 3000);
-  assert_int_equal(config->kubernetes.http2, KM_HTTP2_AUTO);
+  assert_int_equal(config->kubernetes.http2, 0 /* auto */);
   assert_true(config->security.require_rbac);
   assert_int_equal(config->security.rbac_cache_ttl_ms, 5000);
   assert_string_equal(sample()->kubeconfig_path, "");

@@ -112,7 +112,7 @@ static struct km_http_client *http2_client(struct km_loop *loop, const char *bas
   return new_client_with(loop, &(struct km_http_options){.base_url = base_url,
                                                          .ca_pem = authority.cert_pem.data,
                                                          .ca_pem_len = authority.cert_pem.len,
-                                                         .http2 = true,
+                                                         .http2 = KM_HTTP2_ON,
                                                          .connect_timeout_ms = 3000});
 }
 
