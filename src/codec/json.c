@@ -3,8 +3,9 @@
  *
  * A parsed document is malloc'ed and freed by a callback of its arena, so that its size does not count
  * against the arena's cap: callers bound the input. A document under construction allocates from the arena
- * itself; once the cap has refused it memory it stays marked incomplete. Depth is checked before yyjson sees
- * the text, so everything that walks a tree may recurse. Nothing here is shared between threads. */
+ * itself; once the cap has refused it memory it stays marked incomplete. yyjson does not recurse; depth is
+ * checked when it is done, so that everything that walks a tree may. Nothing here is shared between
+ * threads. */
 #include "kube_mcp/codec/json.h"
 
 #include <stdarg.h>
@@ -13,32 +14,60 @@
 
 #include "kube_mcp/base/banned.h"
 
-/* Offset of the bracket that opens level MAX_DEPTH + 1, or LEN. Text that is not JSON may be misjudged, which
- * is harmless: yyjson, which does not recurse, refuses it afterwards. */
-static size_t find_too_deep(const char *data, size_t len, unsigned max_depth)
+/* Whether VAL holds more than LEVELS of containers. Recurses no deeper than that. */
+static bool is_deeper(yyjson_val *val, unsigned levels)
+{
+  if (!yyjson_is_ctn(val)) {
+    return false;
+  }
+  if (levels == 0) {
+    return true;
+  }
+  bool object = yyjson_is_obj(val);
+  yyjson_obj_iter members = yyjson_obj_iter_with(val);
+  yyjson_arr_iter items = yyjson_arr_iter_with(val);
+  for (size_t i = yyjson_get_len(val); i > 0; i--) {
+    yyjson_val *child =
+        object ? yyjson_obj_iter_get_val(yyjson_obj_iter_next(&members)) : yyjson_arr_iter_next(&items);
+    if (is_deeper(child, levels - 1)) {
+      return true;
+    }
+  }
+  return false;
+}
+
+/* Offset in valid JSON of the bracket that opens level LEVELS + 1. */
+static size_t find_too_deep(const char *data, size_t len, unsigned levels)
 {
   unsigned depth = 0;
   bool in_string = false;
   for (size_t i = 0; i < len; i++) {
-    char c = data[i];
-    if (in_string) {
-      if (c == '\\') {
-        i++;
-      } else if (c == '"') {
-        in_string = false;
-      }
-    } else if (c == '"') {
-      in_string = true;
-    } else if (c == '{' || c == '[') {
-      if (depth == max_depth) {
+    if (in_string && data[i] == '\\') {
+      i++;
+    } else if (data[i] == '"') {
+      in_string = !in_string;
+    } else if (!in_string && (data[i] == '{' || data[i] == '[')) {
+      if (depth++ == levels) {
         return i;
       }
-      depth++;
-    } else if ((c == '}' || c == ']') && depth > 0) {
+    } else if (!in_string && (data[i] == '}' || data[i] == ']')) {
       depth--;
     }
   }
   return len;
+}
+
+/* Sets the error with the line and column of OFFSET before the message; returns its code. */
+#define refuse_at(data, len, offset, err, ...)                                                               \
+  (km_error_set((err), KM_E_INVALID, __VA_ARGS__), locate((data), (len), (offset), (err)))
+
+static enum km_rc locate(const char *data, size_t len, size_t offset, struct km_error *err)
+{
+  size_t line = 1;
+  size_t column = 1;
+  size_t character = 0;
+  yyjson_locate_pos(data, len, offset, &line, &column, &character);
+  return km_error_wrap(err, "line %zu, column %zu", line, column);
 }
 
 static void free_doc(void *data)
@@ -50,27 +79,21 @@ enum km_rc km_json_parse(struct km_arena *arena, const char *data, size_t len, u
                          yyjson_doc **ret, struct km_error *err)
 {
   if (len == 0) {
-    return km_error_set(err, KM_E_INVALID, "line 1, column 1: the JSON text is empty");
-  }
-  size_t line = 1;
-  size_t column = 1;
-  size_t character = 0;
-  size_t too_deep = find_too_deep(data, len, max_depth);
-  if (too_deep < len) {
-    yyjson_locate_pos(data, len, too_deep, &line, &column, &character);
-    return km_error_set(err, KM_E_INVALID, "line %zu, column %zu: nested deeper than %u levels", line, column,
-                        max_depth);
+    return refuse_at(data, len, 0, err, "the JSON text is empty");
   }
   yyjson_read_err problem;
   /* yyjson writes to its input only when told to parse in place. */
   yyjson_doc *doc = yyjson_read_opts((char *)(uintptr_t)data, len, YYJSON_READ_BIGNUM_AS_RAW, NULL, &problem);
+  if (doc == NULL && problem.code == YYJSON_READ_ERROR_MEMORY_ALLOCATION) {
+    return km_error_set(err, KM_E_INTERNAL, "out of memory while parsing %zu bytes of JSON", len);
+  }
   if (doc == NULL) {
-    if (problem.code == YYJSON_READ_ERROR_MEMORY_ALLOCATION) {
-      return km_error_set(err, KM_E_INTERNAL, "out of memory while parsing %zu bytes of JSON", len);
-    }
-    yyjson_locate_pos(data, len, problem.pos, &line, &column, &character);
-    return km_error_set(err, KM_E_INVALID, "line %zu, column %zu: not valid JSON: %s", line, column,
-                        problem.msg);
+    return refuse_at(data, len, problem.pos, err, "not valid JSON: %s", problem.msg);
+  }
+  if (is_deeper(yyjson_doc_get_root(doc), max_depth)) {
+    yyjson_doc_free(doc);
+    return refuse_at(data, len, find_too_deep(data, len, max_depth), err, "nested deeper than %u levels",
+                     max_depth);
   }
   km_arena_defer(arena, free_doc, doc);
   *ret = doc;
@@ -93,6 +116,7 @@ static void *memory_alloc(void *ctx, size_t size)
   return block;
 }
 
+/* The old block stays in the arena unused: yyjson enlarges little while a document is built. */
 static void *memory_realloc(void *ctx, void *block, size_t old_size, size_t size)
 {
   if (size <= old_size) {
@@ -105,6 +129,7 @@ static void *memory_realloc(void *ctx, void *block, size_t old_size, size_t size
   return bigger;
 }
 
+/* The arena frees everything at once. */
 static void memory_free(void *ctx, void *block)
 {
   (void)ctx;
@@ -119,6 +144,7 @@ yyjson_mut_doc *km_json_new(struct km_arena *arena)
   return yyjson_mut_doc_new(&alc);
 }
 
+/* A document keeps a copy of its allocator, whose context is ours. */
 bool km_json_complete(const yyjson_mut_doc *doc)
 {
   if (doc == NULL) {
@@ -134,6 +160,7 @@ static yyjson_write_flag write_flags(bool pretty)
   return YYJSON_WRITE_INF_AND_NAN_AS_NULL | (pretty ? YYJSON_WRITE_PRETTY_TWO_SPACES : YYJSON_WRITE_NOFLAG);
 }
 
+/* yyjson writes into memory of its own first; TEXT is NULL when that, or an invalid string, failed. */
 static bool append_and_free(struct km_buf *out, char *text, size_t len)
 {
   bool ok = text != NULL && km_buf_append(out, text, len);
@@ -154,6 +181,8 @@ bool km_json_write_val(const yyjson_val *val, bool pretty, struct km_buf *out)
   char *text = yyjson_val_write_opts(val, write_flags(pretty), NULL, &len, NULL);
   return append_and_free(out, text, len);
 }
+
+/* In all that follows, yyjson answers NULL and wrong types with NULL, zero or false by itself. */
 
 const char *km_json_str(yyjson_val *obj, const char *key)
 {
@@ -201,6 +230,7 @@ yyjson_val *km_json_at(yyjson_val *obj, ...)
   return obj;
 }
 
+/* Raw text is a number that 64 bits cannot hold. */
 const char *km_json_type_name(yyjson_val *val)
 {
   switch (yyjson_get_type(val)) {

@@ -75,6 +75,7 @@ static size_t column_of(const struct compiler *compiler, const char *at)
   return column;
 }
 
+/* Sets the error with the column of AT, a place in the text, before the message; returns its code. */
 #define refuse(compiler, at, err, ...)                                                                       \
   (km_error_set((err), KM_E_INVALID, __VA_ARGS__),                                                           \
    km_error_wrap((err), "column %zu", column_of((compiler), (at))))
@@ -93,11 +94,13 @@ static bool take(struct compiler *compiler, const char *token)
   return true;
 }
 
+/* Everything with a meaning in a path or a filter; such characters in names need a backslash or quotes. */
 static bool ends_name(char c)
 {
   return strchr(".[](){}=!<>&|,?*@$'\" ", c) != NULL; /* and the NUL */
 }
 
+/* Never longer than what is left of the text, which is bounded. */
 static enum km_rc read_name(struct compiler *compiler, struct km_view *ret, struct km_error *err)
 {
   const char *start = compiler->next;
@@ -116,6 +119,7 @@ static enum km_rc read_name(struct compiler *compiler, struct km_view *ret, stru
   return KM_OK;
 }
 
+/* A name or string in the quotes it begins with; a backslash takes the next character as it is. */
 static enum km_rc read_quoted(struct compiler *compiler, struct km_view *ret, struct km_error *err)
 {
   const char *start = compiler->next;
@@ -150,6 +154,7 @@ static void read_number_text(struct compiler *compiler, char text[MAX_NUMBER])
 
 static enum km_rc read_path(struct compiler *compiler, bool bare, struct km_path *ret, struct km_error *err);
 
+/* The longer tokens come first. EXISTS when there is none. */
 static enum comparison read_comparison(struct compiler *compiler)
 {
   static const struct {
@@ -235,6 +240,7 @@ static enum km_rc read_filter(struct compiler *compiler, struct step *ret, struc
   return KM_OK;
 }
 
+/* All else that could stand between brackets is told apart for the sake of the message. */
 static enum km_rc read_index(struct compiler *compiler, struct step *ret, struct km_error *err)
 {
   const char *start = compiler->next;
@@ -331,6 +337,7 @@ static enum km_rc read_path(struct compiler *compiler, bool bare, struct km_path
   return KM_OK;
 }
 
+/* The last member named, in capitals (ASCII; others stay). */
 static const char *make_heading(struct km_arena *arena, const struct km_path *path)
 {
   for (size_t i = path->count; i > 0; i--) {
@@ -443,6 +450,7 @@ static bool compares(yyjson_val *val, enum comparison comparison, const struct l
   }
 }
 
+/* Whether VAL passes FILTER. */
 static bool selects(const struct filter *filter, yyjson_val *val)
 {
   yyjson_val *first = NULL;
@@ -523,6 +531,8 @@ struct line {
   bool any;
 };
 
+/* What a cluster holds is not trusted: escape sequences and invisible characters go, line breaks become
+ * blanks. */
 static void append_one_line(struct km_buf *out, const char *text, size_t len)
 {
   size_t start = out->len;

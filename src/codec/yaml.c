@@ -36,6 +36,7 @@ enum km_rc km_yaml_no_memory(const struct km_yaml_reader *reader, struct km_erro
   return km_error_set(err, KM_E_INTERNAL, "%s: out of memory", reader->source);
 }
 
+/* The bytes are no text: wrong encoding, control characters. libyaml gives a byte offset only. */
 static enum km_rc reader_problem(struct km_yaml_reader *reader, struct km_error *err)
 {
   const yaml_parser_t *parser = &reader->parser;
@@ -52,6 +53,8 @@ static enum km_rc reader_problem(struct km_yaml_reader *reader, struct km_error 
                       parser->problem);
 }
 
+/* "PROBLEM CONTEXT", for instance "did not find expected key while parsing a block mapping that began in line
+ * 3": the beginning often says more than the place where libyaml gave up. */
 static enum km_rc syntax_problem(struct km_yaml_reader *reader, struct km_error *err)
 {
   const yaml_parser_t *parser = &reader->parser;
@@ -84,6 +87,8 @@ static enum km_rc parser_problem(struct km_yaml_reader *reader, struct km_error 
 
 /* ---- events ---- */
 
+/* libyaml's read handler. It is called every 16 KiB, which is where the directives collected so far are
+ * counted: no event arrives before the last of them. */
 static int feed(void *data, unsigned char *buffer, size_t size, size_t *ret_size)
 {
   struct km_yaml_reader *reader = data;
@@ -105,6 +110,7 @@ enum km_rc km_yaml_next_event(struct km_yaml_reader *reader, yaml_event_t *event
 
 /* ---- documents ---- */
 
+/* After the start of a document: its root and its end. Empty documents leave nothing behind. */
 static enum km_rc read_document(struct km_yaml_reader *reader, yyjson_mut_val *documents,
                                 struct km_error *err)
 {
@@ -155,6 +161,7 @@ static enum km_rc read_yaml(struct km_yaml_reader *reader, yyjson_mut_val *docum
   return rc;
 }
 
+/* JSON documents are objects or lists; all that begins otherwise is not worth an attempt. */
 static bool begins_like_json(const char *data, size_t len)
 {
   size_t i = 0;

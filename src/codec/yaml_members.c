@@ -33,6 +33,7 @@ void km_yaml_members_done(struct km_yaml_members *members)
   *members = (struct km_yaml_members){0};
 }
 
+/* Any total order will do; comparing lengths first is the cheapest. */
 static int compare_keys(yyjson_mut_val *a, yyjson_mut_val *b)
 {
   size_t len_a = yyjson_mut_get_len(a);
@@ -82,6 +83,7 @@ static void drop_losers(struct km_yaml_members *members)
   members->count = kept;
 }
 
+/* Walks the runs of equal keys; returns the first duplicate found, or NULL. */
 static const struct km_yaml_member *settle_sorted(struct km_yaml_member **sorted, size_t count)
 {
   for (size_t first = 0; first < count;) {
@@ -98,6 +100,7 @@ static const struct km_yaml_member *settle_sorted(struct km_yaml_member **sorted
   return NULL;
 }
 
+/* The items keep their order: only pointers to them are sorted. */
 enum km_yaml_settled km_yaml_members_settle(struct km_yaml_members *members,
                                             const struct km_yaml_member **ret_duplicate)
 {

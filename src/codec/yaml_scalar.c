@@ -40,6 +40,8 @@ static const struct {
 #define MAX_WORD_BYTES 5
 #define WORD_INITIALS  "~yYnNtTfFoO+-." /* and the empty word */
 
+/* ---- pieces of numbers ---- */
+
 static bool is_digit(char c)
 {
   return c >= '0' && c <= '9';
@@ -159,6 +161,7 @@ static bool has_float_form(const char *s)
   return *s == '\0';
 }
 
+/* What overflows is no number at all, as in Go; what underflows is zero. */
 static bool parse_real(const char *s, double *ret)
 {
   if (!has_float_form(s)) {
@@ -194,6 +197,8 @@ static bool strip_underscores(const char *text, size_t len, char out[KM_YAML_MAX
   return true;
 }
 
+/* ---- timestamps, in the four layouts the Kubernetes library knows ---- */
+
 /* One or two digits, as Go's time.Parse takes them. */
 static bool take_number(const char **s, int *ret)
 {
@@ -217,6 +222,7 @@ static bool take_char(const char **s, char c)
   return true;
 }
 
+/* A year of four digits, a month and a day that exist. */
 static bool take_date(const char **s)
 {
   static const int month_days[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
@@ -239,6 +245,7 @@ static bool take_date(const char **s)
   return day <= month_days[month - 1] + (month == 2 && leap ? 1 : 0);
 }
 
+/* "h:m:s" with an optional fraction after a point or a comma. */
 static bool take_time(const char **s)
 {
   int hour = 0;
@@ -289,6 +296,8 @@ static bool is_timestamp(const char *s)
   return (take_char(&s, 'T') || take_char(&s, 't')) && take_time(&s) && take_zone(&s) && *s == '\0';
 }
 
+/* ---- resolving ---- */
+
 static bool resolve_word(const char *text, size_t len, struct km_yaml_scalar *ret)
 {
   if (len > MAX_WORD_BYTES || strchr(WORD_INITIALS, text[0]) == NULL) {
@@ -306,11 +315,14 @@ static bool resolve_word(const char *text, size_t len, struct km_yaml_scalar *re
   return false;
 }
 
+/* Spares most text the attempts that follow. */
 static bool looks_numeric(const char *text)
 {
   return text[0] == '.' || is_digit(text[0]) || skip_sign(text) != text;
 }
 
+/* Octal beyond 64 bits falls through to the float it also looks like; hexadecimal looks like none and is
+ * text. */
 struct km_yaml_scalar km_yaml_resolve(const char *text, size_t len)
 {
   struct km_yaml_scalar scalar = {.kind = KM_YAML_TEXT};
@@ -338,6 +350,8 @@ struct km_yaml_scalar km_yaml_resolve(const char *text, size_t len)
   return scalar;
 }
 
+/* [-+]? digits and underscores, then ":" and at most two digits below 60 once or more, then perhaps a
+ * fraction. */
 bool km_yaml_is_sexagesimal(const char *text)
 {
   const char *s = skip_sign(text);
@@ -382,6 +396,8 @@ static void shortest_digits(double real, bool single, char *out, size_t size)
     }
   }
 }
+
+/* ---- formatting ---- */
 
 size_t km_yaml_format_real(double real, bool single, char out[KM_YAML_REAL_BYTES])
 {

@@ -25,6 +25,7 @@ struct quoted {
   char text[MAX_QUOTED_BYTES * 3 + 4];
 };
 
+/* By value, so that it may stand among the arguments of a message. */
 static struct quoted quote(const char *name, size_t len)
 {
   struct quoted quoted;
@@ -55,6 +56,7 @@ static enum km_rc account(struct km_yaml_reader *reader, yaml_mark_t mark, size_
   return KM_OK;
 }
 
+/* Notes that containers reach down to level DEPTH. */
 static enum km_rc enter(struct km_yaml_reader *reader, yaml_mark_t mark, unsigned depth, struct km_error *err)
 {
   if (depth > reader->limits->max_depth) {
@@ -69,6 +71,7 @@ static enum km_rc enter(struct km_yaml_reader *reader, yaml_mark_t mark, unsigne
 
 /* ---- scalars ---- */
 
+/* The tags of YAML's core types. TAG_STR also stands for "!", which says no more than "not plain". */
 enum tag { TAG_NONE, TAG_STR, TAG_INT, TAG_FLOAT, TAG_BOOL, TAG_NULL, TAG_TIMESTAMP, TAG_MERGE, TAG_OTHER };
 
 static enum tag scalar_tag(const char *tag)
@@ -124,6 +127,7 @@ static enum km_rc refuse_tag(const struct km_yaml_reader *reader, const yaml_eve
       err, "Kubernetes objects are plain maps, lists, strings, numbers and booleans: remove the tag.");
 }
 
+/* Quoted and block scalars are text whatever they look like; tags decide for the others, and may forbid. */
 static enum km_rc read_scalar(struct km_yaml_reader *reader, const yaml_event_t *event, yyjson_mut_val **ret,
                               struct km_error *err)
 {
@@ -207,6 +211,7 @@ void km_yaml_forget_anchors(struct km_yaml_reader *reader)
   reader->anchor_count = 0;
 }
 
+/* Copies the anchored node, whose cost is known, so that what does not fit is refused before it is built. */
 static enum km_rc read_alias(struct km_yaml_reader *reader, const yaml_event_t *event, unsigned depth,
                              yyjson_mut_val **ret, struct km_error *err)
 {
@@ -275,6 +280,7 @@ static enum km_rc read_sequence(struct km_yaml_reader *reader, unsigned depth, y
   }
 }
 
+/* Only the plain scalar merges; a quoted "<<" is a key like any other. */
 static bool is_merge(const yaml_event_t *key)
 {
   return key->type == YAML_SCALAR_EVENT && strcmp((const char *)key->data.scalar.value, "<<") == 0 &&
@@ -330,6 +336,7 @@ static enum km_rc merge(struct km_yaml_reader *reader, const yaml_event_t *key, 
   return rc;
 }
 
+/* The key as a value first, because an alias may name it; then as the string JSON wants. */
 static enum km_rc add_member(struct km_yaml_reader *reader, const yaml_event_t *key_event,
                              yyjson_mut_val *key, yyjson_mut_val *value, struct km_yaml_members *members,
                              struct km_error *err)
@@ -369,6 +376,7 @@ static enum km_rc read_member(struct km_yaml_reader *reader, const yaml_event_t 
                              : add_member(reader, key_event, key, value, members, err);
 }
 
+/* Mappings become objects at their end, once merges are settled and duplicates ruled out. */
 static enum km_rc finish_mapping(struct km_yaml_reader *reader, struct km_yaml_members *members,
                                  yyjson_mut_val **ret, struct km_error *err)
 {
@@ -427,6 +435,7 @@ static enum km_rc read_container(struct km_yaml_reader *reader, const yaml_event
   return mapping ? read_mapping(reader, depth + 1, ret, err) : read_sequence(reader, depth + 1, ret, err);
 }
 
+/* An anchor is open while its node is read: an alias to it within the node would never end. */
 enum km_rc km_yaml_read_node(struct km_yaml_reader *reader, const yaml_event_t *event, unsigned depth,
                              yyjson_mut_val **ret, struct km_error *err)
 {

@@ -10,6 +10,8 @@
 
 #include "kube_mcp/base/banned.h"
 
+/* The casts are defined because each follows the check of its range; 2^64 and beyond stay doubles. A double
+ * of 2^63 or more has no fraction left. */
 static void set_real(yyjson_mut_val *val, double real)
 {
   bool negative_zero = real == 0 && signbit(real);
@@ -31,6 +33,7 @@ static yyjson_mut_val *new_real(yyjson_mut_doc *doc, double real)
   return val;
 }
 
+/* JSON knows neither a plus sign nor underscores; leading zeros cannot occur, they would have meant octal. */
 static yyjson_mut_val *new_big_integer(yyjson_mut_doc *doc, const char *text, size_t len)
 {
   char digits[KM_YAML_MAX_NUMBER_BYTES];
@@ -60,6 +63,7 @@ yyjson_mut_val *km_yaml_value(yyjson_mut_doc *doc, const struct km_yaml_scalar *
   }
 }
 
+/* Floats are shortened to single precision in keys, because the Kubernetes library does so. */
 static yyjson_mut_val *number_key(yyjson_mut_doc *doc, yyjson_mut_val *val)
 {
   char text[KM_YAML_REAL_BYTES];
@@ -86,6 +90,7 @@ yyjson_mut_val *km_yaml_key(yyjson_mut_doc *doc, yyjson_mut_val *val)
   }
 }
 
+/* Only looks for duplicates: JSON has no merges, so the object stays as it is. */
 static bool adopt_object(yyjson_mut_val *object)
 {
   KM_CLEANUP(km_yaml_members_done) struct km_yaml_members members = {0};

@@ -118,6 +118,8 @@ static bool starts_something(const char *text, size_t len)
   return strchr("#,[]{}&*!|>'\"%@`", text[0]) != NULL || (alone && strchr("?:-", text[0]) != NULL);
 }
 
+/* The rules are those of YAML 1.1 emitters. A space next to a line break would be lost in any quoted style
+ * but the double one, and a trailing space also in a block. */
 static struct shape shape_of(const char *text, size_t len)
 {
   bool special = false;
@@ -167,14 +169,21 @@ static void write_flow_text(struct writer *writer, const struct place *place, co
 {
   puts_ascii(writer, quoted ? "'" : "");
   for (size_t i = 0; i < len; i++) {
-    if (text[i] == ' ' && !is_space_at(text, len, i + 1) && folds_at(writer, place, text, len, i)) {
+    size_t start = i;
+    while (i < len && text[i] != ' ' && !(quoted && text[i] == '\'')) {
+      i++;
+    }
+    put(writer, text + start, i - start);
+    if (i == len) {
+      break;
+    }
+    if (text[i] == '\'') {
+      puts_ascii(writer, "''");
+    } else if (!is_space_at(text, len, i + 1) && folds_at(writer, place, text, len, i)) {
       begin_line(writer, place->indent);
-      continue;
+    } else {
+      puts_ascii(writer, " ");
     }
-    if (quoted && text[i] == '\'') {
-      puts_ascii(writer, "'");
-    }
-    put(writer, text + i, 1);
   }
   puts_ascii(writer, quoted ? "'" : "");
 }
@@ -250,6 +259,7 @@ static void write_block(struct writer *writer, const struct place *place, const 
   }
 }
 
+/* Whether TEXT without quotes would come back as the same string, here and in other readers. */
 static bool reads_as_text(const char *text, size_t len, const struct place *place)
 {
   if (place->key && len == 2 && memcmp(text, "<<", 2) == 0) {
@@ -258,6 +268,7 @@ static bool reads_as_text(const char *text, size_t len, const struct place *plac
   return km_yaml_resolve(text, len).kind == KM_YAML_TEXT && !km_yaml_is_sexagesimal(text);
 }
 
+/* Lines make a block, then: as little quoting as possible. */
 static void write_string(struct writer *writer, const struct place *place, const char *text, size_t len)
 {
   if (len == 0) {
@@ -304,6 +315,7 @@ static void write_scalar(struct writer *writer, const struct place *place, yyjso
 
 /* ---- containers ---- */
 
+/* Empty containers are written like scalars. */
 static bool is_block(yyjson_val *val)
 {
   return yyjson_is_ctn(val) && yyjson_get_len(val) > 0;
@@ -316,6 +328,7 @@ static void write_after_indicator(struct writer *writer, yyjson_val *val, size_t
   write_node(writer, val, indent + INDENT);
 }
 
+/* After "key:". A list begins at the column of its key, everything else one step further in. */
 static void write_value(struct writer *writer, yyjson_val *val, size_t indent)
 {
   if (is_block(val)) {
@@ -329,6 +342,7 @@ static void write_value(struct writer *writer, yyjson_val *val, size_t indent)
   }
 }
 
+/* Keys too long for a reader to look ahead, or of several lines, are announced by "? ". */
 static void write_member(struct writer *writer, yyjson_val *key, yyjson_val *val, size_t indent)
 {
   const char *text = yyjson_get_str(key);
