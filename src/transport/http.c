@@ -1,12 +1,14 @@
 /* MCP over Streamable HTTP. One libmicrohttpd thread with epoll parses requests, checks who asks and what, hands complete
- * bodies to the protocol layer and sends what comes back. The order of the checks: path, Host and Origin, method,
- * routing headers, content type, size. Limits: body, header memory and connections as configured. */
+ * bodies to the protocol layer and sends what comes back. The order of the checks: path, Host and Origin, headers given
+ * twice, method, content type, size. Limits: body, header memory and connections as configured; a body has two minutes
+ * to arrive. */
 #include "kube_mcp/transport/http.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "http_internal.h"
@@ -15,9 +17,16 @@
 
 #include "kube_mcp/base/banned.h"
 
+#define METHODS "POST, GET, DELETE"
 #define CORS_HEADERS                                                                                         \
   "content-type, authorization, accept, mcp-session-id, mcp-protocol-version, mcp-method, mcp-name, "        \
   "last-event-id"
+
+#define KEEP_ALIVE_NS   (15 * KM_NS_PER_S)
+#define UPLOAD_LIMIT_NS (120 * KM_NS_PER_S)
+/* How long streams may take to send their last message when the server stops. */
+#define DRAIN_STEPS   25
+#define DRAIN_STEP_NS ((long)(10 * KM_NS_PER_MS))
 
 /* --- small answers -------------------------------------------------------------------------------------------------------- */
 
@@ -26,20 +35,20 @@ static const char *header(struct MHD_Connection *connection, const char *name)
   return MHD_lookup_connection_value(connection, MHD_HEADER_KIND, name);
 }
 
-/* Browsers may read answers only when their origin is configured. */
 void allow_origin(const struct km_http_server *server, struct MHD_Connection *connection,
                   struct MHD_Response *response)
 {
   const char *origin = header(connection, "Origin");
-  if (origin != NULL && server->options.allowed_origin_count > 0) {
+  if (origin != NULL &&
+      origin_listed(origin, server->options.allowed_origins, server->options.allowed_origin_count)) {
     MHD_add_response_header(response, "Access-Control-Allow-Origin", origin);
     MHD_add_response_header(response, "Access-Control-Expose-Headers", "Mcp-Session-Id, WWW-Authenticate");
     MHD_add_response_header(response, "Vary", "Origin");
   }
 }
 
-static enum MHD_Result answer(struct MHD_Connection *connection, unsigned status, const char *content_type,
-                              const char *text, const char *extra_name, const char *extra_value)
+static enum MHD_Result answer(const struct km_http_server *server, struct MHD_Connection *connection,
+                              unsigned status, const char *content_type, const char *text)
 {
   struct MHD_Response *response =
       MHD_create_response_from_buffer(strlen(text), (void *)(uintptr_t)text, MHD_RESPMEM_MUST_COPY);
@@ -47,39 +56,36 @@ static enum MHD_Result answer(struct MHD_Connection *connection, unsigned status
   if (*text != '\0') {
     MHD_add_response_header(response, "Content-Type", content_type);
   }
-  if (extra_name != NULL) {
-    MHD_add_response_header(response, extra_name, extra_value);
+  if (status == MHD_HTTP_METHOD_NOT_ALLOWED) {
+    MHD_add_response_header(response, "Allow", METHODS);
   }
+  allow_origin(server, connection, response);
   enum MHD_Result result = MHD_queue_response(connection, status, response);
   MHD_destroy_response(response);
   return result;
 }
 
-static enum MHD_Result refuse(struct MHD_Connection *connection, unsigned status, const char *message)
+static enum MHD_Result refuse(const struct km_http_server *server, struct MHD_Connection *connection,
+                              unsigned status, const char *message)
 {
   char text[256];
   (void)snprintf(text, sizeof(text), "{\"error\":\"%s\"}\n", message);
-  return answer(connection, status, "application/json", text, NULL, NULL);
-}
-
-static enum MHD_Result refuse_method(struct MHD_Connection *connection)
-{
-  return answer(connection, MHD_HTTP_METHOD_NOT_ALLOWED, "application/json",
-                "{\"error\":\"method not allowed\"}\n", "Allow", "POST, GET, DELETE");
+  return answer(server, connection, status, "application/json", text);
 }
 
 static enum MHD_Result answer_preflight(const struct km_http_server *server,
                                         struct MHD_Connection *connection)
 {
   const char *origin = header(connection, "Origin");
-  if (origin == NULL || server->options.allowed_origin_count == 0) {
-    return refuse_method(connection);
+  if (origin == NULL ||
+      !origin_listed(origin, server->options.allowed_origins, server->options.allowed_origin_count)) {
+    return refuse(server, connection, MHD_HTTP_METHOD_NOT_ALLOWED, "method not allowed");
   }
   struct MHD_Response *response = MHD_create_response_from_buffer(0, NULL, MHD_RESPMEM_PERSISTENT);
   KM_ASSERT(response != NULL);
   const char *wanted = header(connection, "Access-Control-Request-Headers");
   allow_origin(server, connection, response);
-  MHD_add_response_header(response, "Access-Control-Allow-Methods", "POST, GET, DELETE");
+  MHD_add_response_header(response, "Access-Control-Allow-Methods", METHODS);
   MHD_add_response_header(response, "Access-Control-Allow-Headers", wanted == NULL ? CORS_HEADERS : wanted);
   enum MHD_Result result = MHD_queue_response(connection, MHD_HTTP_NO_CONTENT, response);
   MHD_destroy_response(response);
@@ -88,16 +94,39 @@ static enum MHD_Result answer_preflight(const struct km_http_server *server,
 
 /* --- headers ---------------------------------------------------------------------------------------------------------------- */
 
+/* The headers of one request. Blanks around a value are not part of it, but libmicrohttpd keeps those at the end. */
+struct request_headers {
+  struct MHD_Connection *connection;
+  struct km_arena *trimmed; /* copies of values that had such blanks; NULL until there is one */
+};
+
+static const char *trimmed_header(struct request_headers *headers, const char *name)
+{
+  const char *value = header(headers->connection, name);
+  size_t len = value == NULL ? 0 : strlen(value);
+  if (len == 0 || (value[len - 1] != ' ' && value[len - 1] != '\t')) {
+    return value;
+  }
+  while (len > 0 && (value[len - 1] == ' ' || value[len - 1] == '\t')) {
+    len--;
+  }
+  if (headers->trimmed == NULL) {
+    headers->trimmed = km_arena_new(4096);
+  }
+  return km_arena_strndup(headers->trimmed, value, len);
+}
+
 static const char *param_header(const struct km_peer *peer, const char *name)
 {
   char full[128];
   (void)snprintf(full, sizeof(full), "Mcp-Param-%s", name);
-  return header((struct MHD_Connection *)(uintptr_t)peer->headers, full);
+  return trimmed_header(km_unconst(peer->headers), full);
 }
 
-static bool is_routing_header(const char *name)
+static bool is_decisive_header(const char *name)
 {
-  static const char *const names[] = {"Mcp-Protocol-Version", "Mcp-Method", "Mcp-Name", "Mcp-Session-Id"};
+  static const char *const names[] = {"Host",       "Origin",   "Content-Type",   "Mcp-Protocol-Version",
+                                      "Mcp-Method", "Mcp-Name", "Mcp-Session-Id", "Authorization"};
   for (size_t i = 0; i < KM_ARRAY_LEN(names); i++) {
     if (strcasecmp(name, names[i]) == 0) {
       return true;
@@ -111,13 +140,13 @@ struct duplicate_check {
   const char *found;
 };
 
-/* A routing header that comes twice with different values could mean one thing to a gateway and another to us. */
+/* A header that comes twice with different values could mean one thing to a gateway and another to us. */
 static enum MHD_Result check_duplicate(void *data, enum MHD_ValueKind kind, const char *key,
                                        const char *value)
 {
   (void)kind;
   struct duplicate_check *check = data;
-  if (is_routing_header(key)) {
+  if (is_decisive_header(key)) {
     const char *first = header(check->connection, key);
     if (value == NULL || first == NULL || !km_streq(first, value)) {
       check->found = key;
@@ -127,18 +156,35 @@ static enum MHD_Result check_duplicate(void *data, enum MHD_ValueKind kind, cons
   return MHD_YES;
 }
 
-static struct km_peer make_peer(struct MHD_Connection *connection)
+/* True if the request has been refused. */
+static bool refuse_duplicates(const struct km_http_server *server, struct MHD_Connection *connection,
+                              enum MHD_Result *result)
+{
+  struct duplicate_check check = {.connection = connection};
+  MHD_get_connection_values(connection, MHD_HEADER_KIND, check_duplicate, &check);
+  if (check.found == NULL) {
+    return false;
+  }
+  *result =
+      answer(server, connection, MHD_HTTP_BAD_REQUEST, "application/json",
+             "{\"jsonrpc\":\"2.0\",\"error\":{\"code\":-32020,\"message\":\"A header that decides how the "
+             "request is handled is given twice with different values\"}}\n");
+  return true;
+}
+
+/* HEADERS must outlive the peer; its arena is the caller's to free. */
+static struct km_peer make_peer(struct request_headers *headers)
 {
   return (struct km_peer){
       .http = true,
       .principal = "",
-      .protocol_version = header(connection, "MCP-Protocol-Version"),
-      .method = header(connection, "Mcp-Method"),
-      .name = header(connection, "Mcp-Name"),
-      .session_id = header(connection, "Mcp-Session-Id"),
-      .last_event_id = header(connection, "Last-Event-ID"),
+      .protocol_version = trimmed_header(headers, "MCP-Protocol-Version"),
+      .method = trimmed_header(headers, "Mcp-Method"),
+      .name = trimmed_header(headers, "Mcp-Name"),
+      .session_id = trimmed_header(headers, "Mcp-Session-Id"),
+      .last_event_id = trimmed_header(headers, "Last-Event-ID"),
       .param_header = param_header,
-      .headers = connection,
+      .headers = headers,
   };
 }
 
@@ -154,8 +200,8 @@ static enum MHD_Result handle_get_elsewhere(struct km_http_server *server, struc
                    ? 0
                    : server->options.on_get(server->options.on_get_data, url, &type, &body);
   enum MHD_Result result =
-      status == 0 ? refuse(connection, MHD_HTTP_NOT_FOUND, "not found; MCP is served on another path")
-                  : answer(connection, (unsigned)status, type, body.data, NULL, NULL);
+      status == 0 ? refuse(server, connection, MHD_HTTP_NOT_FOUND, "not found; MCP is served on another path")
+                  : answer(server, connection, (unsigned)status, type, body.data);
   km_buf_done(&body);
   return result;
 }
@@ -170,20 +216,22 @@ static enum MHD_Result open_stream(struct km_http_server *server, struct exchang
 {
   struct MHD_Connection *connection = exchange->connection;
   if (!wants_event_stream(connection)) {
-    return refuse(connection, MHD_HTTP_NOT_ACCEPTABLE, "Accept must allow text/event-stream");
+    return refuse(server, connection, MHD_HTTP_NOT_ACCEPTABLE, "Accept must allow text/event-stream");
   }
-  struct km_peer peer = make_peer(connection);
+  struct request_headers headers = {.connection = connection};
+  struct km_peer peer = make_peer(&headers);
   exchange->streaming = true;
   exchange->written_ns = km_clock_ns();
   exchange_ref(exchange); /* the protocol's */
   int status = km_mcp_open_stream(server->mcp, &peer, &exchange->reply);
+  km_arena_free(headers.trimmed);
   if (status == 200) {
     exchange->phase = PHASE_RUNNING;
     return exchange_respond(exchange);
   }
   exchange_unref(exchange);
   exchange->streaming = false;
-  return refuse(connection, (unsigned)status,
+  return refuse(server, connection, (unsigned)status,
                 status == 400   ? "missing header Mcp-Session-Id; send initialize first"
                 : status == 404 ? "unknown or ended session"
                 : status == 409 ? "this session has a stream already"
@@ -192,12 +240,14 @@ static enum MHD_Result open_stream(struct km_http_server *server, struct exchang
 
 static enum MHD_Result delete_session(struct km_http_server *server, struct MHD_Connection *connection)
 {
-  struct km_peer peer = make_peer(connection);
+  struct request_headers headers = {.connection = connection};
+  struct km_peer peer = make_peer(&headers);
   int status = km_mcp_delete_session(server->mcp, &peer);
+  km_arena_free(headers.trimmed);
   if (status == 204) {
-    return answer(connection, MHD_HTTP_NO_CONTENT, NULL, "", NULL, NULL);
+    return answer(server, connection, MHD_HTTP_NO_CONTENT, NULL, "");
   }
-  return refuse(connection, (unsigned)status,
+  return refuse(server, connection, (unsigned)status,
                 status == 404 ? "unknown or ended session" : "missing header Mcp-Session-Id");
 }
 
@@ -205,24 +255,16 @@ static enum MHD_Result delete_session(struct km_http_server *server, struct MHD_
 static bool accept_post(struct km_http_server *server, struct MHD_Connection *connection,
                         enum MHD_Result *result)
 {
-  struct duplicate_check check = {.connection = connection};
-  MHD_get_connection_values(connection, MHD_HEADER_KIND, check_duplicate, &check);
-  if (check.found != NULL) {
-    *result = answer(
-        connection, MHD_HTTP_BAD_REQUEST, "application/json",
-        "{\"jsonrpc\":\"2.0\",\"error\":{\"code\":-32020,\"message\":\"A routing header is given twice with "
-        "different values\"}}\n",
-        NULL, NULL);
-    return false;
-  }
   if (!media_type_is(header(connection, "Content-Type"), "application/json")) {
-    *result = refuse(connection, MHD_HTTP_UNSUPPORTED_MEDIA_TYPE, "Content-Type must be application/json");
+    *result =
+        refuse(server, connection, MHD_HTTP_UNSUPPORTED_MEDIA_TYPE, "Content-Type must be application/json");
     return false;
   }
   const char *length = header(connection, "Content-Length");
   uint64_t bytes = 0;
   if (length != NULL && km_parse_u64(length, &bytes) && bytes > server->options.max_body_bytes) {
-    *result = refuse(connection, MHD_HTTP_CONTENT_TOO_LARGE, "the body exceeds server.http.max_body_bytes");
+    *result =
+        refuse(server, connection, MHD_HTTP_CONTENT_TOO_LARGE, "the body exceeds server.http.max_body_bytes");
     return false;
   }
   return true;
@@ -234,20 +276,29 @@ static enum MHD_Result begin(struct km_http_server *server, struct MHD_Connectio
 {
   atomic_fetch_add_explicit(&server->requests, 1, memory_order_relaxed);
   const struct km_http_server_options *options = &server->options;
+  if (atomic_load_explicit(&server->draining, memory_order_relaxed)) {
+    return refuse(server, connection, MHD_HTTP_SERVICE_UNAVAILABLE, "the server is stopping");
+  }
+  if (!km_streq(url, options->path)) {
+    return km_streq(method, "GET") || km_streq(method, "HEAD")
+               ? handle_get_elsewhere(server, connection, url)
+               : refuse(server, connection, MHD_HTTP_NOT_FOUND, "not found; MCP is served on another path");
+  }
   if (!host_allowed(header(connection, "Host"), &server->bound, options->allowed_hosts,
                     options->allowed_host_count)) {
-    return refuse(connection, MHD_HTTP_FORBIDDEN, "Host is not allowed; see server.http.allowed_hosts");
+    return refuse(server, connection, MHD_HTTP_FORBIDDEN,
+                  "Host is not allowed; see server.http.allowed_hosts");
   }
   const char *origin = header(connection, "Origin");
   if (origin != NULL &&
       !origin_allowed(origin, &server->bound, options->allowed_hosts, options->allowed_host_count,
                       options->allowed_origins, options->allowed_origin_count)) {
-    return refuse(connection, MHD_HTTP_FORBIDDEN, "Origin is not allowed; see server.http.allowed_origins");
+    return refuse(server, connection, MHD_HTTP_FORBIDDEN,
+                  "Origin is not allowed; see server.http.allowed_origins");
   }
-  if (!km_streq(url, options->path)) {
-    return km_streq(method, "GET") || km_streq(method, "HEAD")
-               ? handle_get_elsewhere(server, connection, url)
-               : refuse(connection, MHD_HTTP_NOT_FOUND, "not found; MCP is served on another path");
+  enum MHD_Result result = MHD_YES;
+  if (refuse_duplicates(server, connection, &result)) {
+    return result;
   }
   if (km_streq(method, "OPTIONS")) {
     return answer_preflight(server, connection);
@@ -257,9 +308,8 @@ static enum MHD_Result begin(struct km_http_server *server, struct MHD_Connectio
   }
   bool is_get = km_streq(method, "GET");
   if (!is_get && !km_streq(method, "POST")) {
-    return refuse_method(connection);
+    return refuse(server, connection, MHD_HTTP_METHOD_NOT_ALLOWED, "method not allowed");
   }
-  enum MHD_Result result = MHD_YES;
   if (!is_get && !accept_post(server, connection, &result)) {
     return result;
   }
@@ -274,22 +324,24 @@ static enum MHD_Result dispatch(struct km_http_server *server, struct exchange *
 {
   if (exchange->too_large) {
     exchange->phase = PHASE_ANSWERED;
-    return refuse(exchange->connection, MHD_HTTP_CONTENT_TOO_LARGE,
+    return refuse(server, exchange->connection, MHD_HTTP_CONTENT_TOO_LARGE,
                   "the body exceeds server.http.max_body_bytes");
   }
-  struct km_peer peer = make_peer(exchange->connection);
+  struct request_headers headers = {.connection = exchange->connection};
+  struct km_peer peer = make_peer(&headers);
   exchange->phase = PHASE_RUNNING;
   exchange_ref(exchange); /* the protocol's, until finish() or km_mcp_peer_gone() */
   struct km_call *call =
       km_mcp_receive(server->mcp, &peer, exchange->body.data, exchange->body.len, &exchange->reply);
+  km_arena_free(headers.trimmed);
   km_buf_done(&exchange->body);
   km_buf_init(&exchange->body, 1);
   if (call == NULL) {
     return exchange_respond(exchange); /* answered, or begun as a stream */
   }
-  exchange_suspend(exchange);
+  bool suspended = exchange_suspend(exchange);
   km_mcp_run(call);
-  return MHD_YES;
+  return suspended ? MHD_YES : MHD_NO; /* the latter only while stopping */
 }
 
 static void collect_body(struct exchange *exchange, const char *data, size_t len)
@@ -311,6 +363,9 @@ static enum MHD_Result on_request(void *data, struct MHD_Connection *connection,
     return begin(server, connection, url, method, state);
   }
   if (*upload_len > 0) {
+    if (km_clock_ns() > exchange->started_ns + server->upload_limit_ns) {
+      return MHD_NO;
+    }
     collect_body(exchange, upload, *upload_len);
     *upload_len = 0;
     return MHD_YES;
@@ -368,6 +423,8 @@ enum km_rc km_http_server_start(struct km_mcp *mcp, const struct km_http_server_
   KM_ASSERT(server != NULL);
   server->mcp = mcp;
   server->options = *options;
+  server->keep_alive_ns = KEEP_ALIVE_NS;
+  server->upload_limit_ns = UPLOAD_LIMIT_NS;
   enum km_rc rc = bind_address_parse(options->address, &server->bound, err);
   if (rc == KM_OK && !server->bound.loopback && !options->insecure_no_auth) {
     km_error_set(err, KM_E_INVALID, "refusing to listen on %s without authentication", options->address);
@@ -387,6 +444,15 @@ enum km_rc km_http_server_start(struct km_mcp *mcp, const struct km_http_server_
   }
   *ret = server;
   return KM_OK;
+}
+
+/* Streams that have ended get a moment to say so. */
+static void drain(const struct km_http_server *server)
+{
+  const struct timespec step = {.tv_nsec = DRAIN_STEP_NS};
+  for (int i = 0; i < DRAIN_STEPS && atomic_load(&server->streams) > 0; i++) {
+    (void)nanosleep(&step, NULL);
+  }
 }
 
 /* libmicrohttpd must not be stopped while a connection is suspended. */
@@ -417,7 +483,9 @@ void km_http_server_stop(struct km_http_server *server)
     return;
   }
   MHD_socket listener = MHD_quiesce_daemon(server->daemon);
+  atomic_store(&server->draining, true);
   km_mcp_cancel_all(server->mcp);
+  drain(server);
   watch_stop(server);
   resume_all(server);
   MHD_stop_daemon(server->daemon);

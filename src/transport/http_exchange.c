@@ -12,8 +12,14 @@
 
 #include "kube_mcp/base/banned.h"
 
+/* What may wait for a client that reads slowly, and what the one answer at the end may add to it. */
 #define MAX_QUEUED_BYTES ((size_t)16 * 1024 * 1024)
-#define STREAM_BLOCK     ((size_t)16 * 1024)
+#define MAX_ANSWER_BYTES ((size_t)128 * 1024 * 1024)
+/* Memory of a queue that is worth giving back once the queue is empty. */
+#define KEPT_QUEUE_BYTES ((size_t)1024)
+#define COMPACT_BYTES    ((size_t)64 * 1024)
+/* libmicrohttpd's own block is only used for HTTP/1.0; chunks go straight into the connection's memory. */
+#define STREAM_BLOCK ((size_t)1024)
 
 static bool reply_send(struct km_reply *reply, const char *json, size_t len);
 static void reply_finish(struct km_reply *reply, const struct km_reply_head *head, const char *json,
@@ -28,10 +34,11 @@ struct exchange *exchange_new(struct km_http_server *server, struct MHD_Connecti
   exchange->server = server;
   exchange->connection = connection;
   exchange->status = MHD_HTTP_OK;
+  exchange->started_ns = km_clock_ns();
   atomic_init(&exchange->refs, 1);
   pthread_mutex_init(&exchange->mutex, NULL);
   km_buf_init(&exchange->body, server->options.max_body_bytes);
-  km_buf_init(&exchange->frames, MAX_QUEUED_BYTES);
+  km_buf_init(&exchange->frames, MAX_QUEUED_BYTES + MAX_ANSWER_BYTES);
   return exchange;
 }
 
@@ -66,10 +73,12 @@ bool exchange_suspend(struct exchange *exchange)
   if (has_something_locked(exchange)) {
     return false;
   }
+  if (!watch_add(exchange)) {
+    exchange->gone = true; /* libmicrohttpd must not be stopped while a connection is suspended */
+    return false;
+  }
   MHD_suspend_connection(exchange->connection);
   exchange->suspended = true;
-  exchange->suspended_ns = km_clock_ns();
-  watch_add(exchange);
   return true;
 }
 
@@ -84,13 +93,26 @@ void exchange_wake_locked(struct exchange *exchange)
 
 /* --- what the protocol layer calls -------------------------------------------------------------------------------------- */
 
+/* Moves what has not been sent to the front, so rarely that each byte is moved at most once on average. */
+static void compact_locked(struct exchange *exchange)
+{
+  struct km_buf *frames = &exchange->frames;
+  size_t rest = frames->len - exchange->sent;
+  if (exchange->sent >= COMPACT_BYTES && exchange->sent >= rest) {
+    memmove(frames->data, frames->data + exchange->sent, rest);
+    km_buf_truncate(frames, rest);
+    exchange->sent = 0;
+  }
+}
+
 static void queue_event_locked(struct exchange *exchange, const char *json, size_t len)
 {
+  compact_locked(exchange);
   km_buf_puts(&exchange->frames, "event: message\ndata: ");
   km_buf_append(&exchange->frames, json, len);
   km_buf_puts(&exchange->frames, "\n\n");
   if (exchange->frames.failed) {
-    exchange->gone = true; /* the client does not read: a stream with holes would be worse than none */
+    exchange->gone = true;
   }
 }
 
@@ -102,7 +124,11 @@ static bool reply_send(struct km_reply *reply, const char *json, size_t len)
     return false;
   }
   exchange->streaming = true;
-  queue_event_locked(exchange, json, len);
+  if (exchange->frames.len - exchange->sent + len > MAX_QUEUED_BYTES) {
+    exchange->gone = true; /* the client does not read: a stream with holes would be worse than none */
+  } else {
+    queue_event_locked(exchange, json, len);
+  }
   exchange_wake_locked(exchange);
   return !exchange->gone;
 }
@@ -133,6 +159,25 @@ static void reply_finish(struct km_reply *reply, const struct km_reply_head *hea
 
 /* --- what the connection sends -------------------------------------------------------------------------------------------- */
 
+static size_t take_frames_locked(struct exchange *exchange, char *out, size_t max)
+{
+  struct km_buf *frames = &exchange->frames;
+  size_t rest = frames->len - exchange->sent;
+  size_t n = rest < max ? rest : max;
+  memcpy(out, frames->data + exchange->sent, n);
+  exchange->sent += n;
+  if (n == rest) {
+    exchange->sent = 0;
+    km_buf_clear(frames);
+    if (frames->cap > KEPT_QUEUE_BYTES) {
+      km_buf_done(frames);
+      km_buf_init(frames, MAX_QUEUED_BYTES + MAX_ANSWER_BYTES);
+    }
+  }
+  exchange->written_ns = km_clock_ns();
+  return n;
+}
+
 /* Hands out queued frames; suspends when there are none. Never returns 0 without having suspended. */
 static ssize_t read_frames(void *data, uint64_t position, char *out, size_t max)
 {
@@ -140,17 +185,11 @@ static ssize_t read_frames(void *data, uint64_t position, char *out, size_t max)
   struct exchange *exchange = data;
   {
     KM_SCOPED_LOCK(&exchange->mutex);
-    struct km_buf *frames = &exchange->frames;
     if (exchange->gone) {
       return MHD_CONTENT_READER_END_WITH_ERROR;
     }
-    if (frames->len > 0) {
-      size_t n = frames->len < max ? frames->len : max;
-      memcpy(out, frames->data, n);
-      memmove(frames->data, frames->data + n, frames->len - n);
-      km_buf_truncate(frames, frames->len - n);
-      exchange->written_ns = km_clock_ns();
-      return (ssize_t)n;
+    if (exchange->frames.len > 0) {
+      return (ssize_t)take_frames_locked(exchange, out, max);
     }
     if (exchange->finished) {
       return MHD_CONTENT_READER_END_OF_STREAM;

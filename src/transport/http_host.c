@@ -79,13 +79,21 @@ bool host_allowed(const char *header, const struct bind_address *bound, const ch
   return matches_any(host, allowed, count) || matches_any(header, allowed, count);
 }
 
-bool origin_allowed(const char *header, const struct bind_address *bound, const char *const *hosts,
-                    size_t host_count, const char *const *origins, size_t origin_count)
+bool origin_listed(const char *header, const char *const *origins, size_t count)
 {
-  for (size_t i = 0; i < origin_count; i++) {
+  for (size_t i = 0; i < count; i++) {
     if (km_strcaseeq(header, origins[i])) {
       return true;
     }
+  }
+  return false;
+}
+
+bool origin_allowed(const char *header, const struct bind_address *bound, const char *const *hosts,
+                    size_t host_count, const char *const *origins, size_t origin_count)
+{
+  if (origin_listed(header, origins, origin_count)) {
+    return true;
   }
   const char *host = km_starts_with(header, "http://")    ? header + 7
                      : km_starts_with(header, "https://") ? header + 8

@@ -29,6 +29,8 @@ bool host_allowed(const char *header, const struct bind_address *bound, const ch
 /* HEADER is the value of Origin: "null" is refused, http(s)://HOST follows the rule for Host, or an exact entry. */
 bool origin_allowed(const char *header, const struct bind_address *bound, const char *const *hosts,
                     size_t host_count, const char *const *origins, size_t origin_count);
+/* True when HEADER is one of ORIGINS: only those may read answers. */
+bool origin_listed(const char *header, const char *const *origins, size_t count);
 /* True when VALUE's media type, parameters aside, is exactly TYPE. */
 bool media_type_is(const char *value, const char *type);
 

@@ -25,6 +25,7 @@ struct exchange {
   enum phase phase; /* connection thread only, as is body */
   struct km_buf body;
   bool too_large;
+  uint64_t started_ns;
   const union MHD_ConnectionInfo *peer_fd;
 
   pthread_mutex_t mutex; /* guards the rest */
@@ -33,8 +34,9 @@ struct exchange {
   char *session_id;
   char *json; /* the answer when it is no stream */
   size_t json_len;
-  struct km_buf frames; /* of the stream, not yet sent */
-  uint64_t suspended_ns, written_ns;
+  struct km_buf frames; /* of the stream; the first SENT bytes have gone out */
+  size_t sent;
+  uint64_t written_ns;
   struct exchange *prev, *next; /* list of suspended exchanges; guarded by server->mutex */
   bool listed;
 };
@@ -47,6 +49,8 @@ struct km_http_server {
   unsigned port;
   atomic_ullong requests;
   atomic_uint streams;
+  atomic_bool draining; /* about to stop: new requests are refused */
+  uint64_t keep_alive_ns, upload_limit_ns;
 
   pthread_mutex_t mutex; /* guards the list and the watcher's state; taken after an exchange's mutex */
   pthread_cond_t watch_wanted;
@@ -65,7 +69,7 @@ void allow_origin(const struct km_http_server *server, struct MHD_Connection *co
 struct exchange *exchange_new(struct km_http_server *server, struct MHD_Connection *connection);
 void exchange_ref(struct exchange *exchange);
 void exchange_unref(struct exchange *exchange);
-/* Connection thread: suspends until there is something to send, unless there is already. False if there is. */
+/* Connection thread: suspends until there is something to send. False if there is already, or the server stops. */
 bool exchange_suspend(struct exchange *exchange);
 /* Wakes a suspended exchange; its mutex is held. */
 void exchange_wake_locked(struct exchange *exchange);
@@ -75,9 +79,11 @@ enum MHD_Result exchange_respond(struct exchange *exchange);
 void exchange_closed(struct exchange *exchange);
 
 /* --- http_watch.c --------------------------------------------------------------------------------------------------- */
-/* Lists or unlists a suspended exchange; its mutex is held. */
-void watch_add(struct exchange *exchange);
+/* Lists an exchange that is about to be suspended; its mutex is held. False when the server stops. */
+bool watch_add(struct exchange *exchange);
+/* Unlists it, if it is listed; its mutex is held. */
 void watch_remove(struct exchange *exchange);
+/* Ends the watcher; from now on nothing is suspended any more. */
 void watch_stop(struct km_http_server *server);
 
 #endif

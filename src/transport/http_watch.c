@@ -1,6 +1,7 @@
 /* Noticing that the client of a suspended connection has gone, which libmicrohttpd cannot see, and keeping quiet streams
- * alive through proxies. One thread, started with the first suspended connection, asleep while there is none; it looks
- * ten times a second, so short calls are never looked at. */
+ * alive through proxies. One thread, started with the first suspended connection, asleep while there is none. It rests
+ * between two looks, so that short calls are never looked at, and then waits on all descriptors at once: what is quiet
+ * costs a few wake-ups a second, and what hangs up is noticed at once or with the next look. */
 #include <errno.h>
 #include <poll.h>
 #include <stdlib.h>
@@ -11,15 +12,18 @@
 
 #include "kube_mcp/base/banned.h"
 
-#define LOOK_EVERY_NS (100 * KM_NS_PER_MS)
-#define KEEP_ALIVE_NS (15 * KM_NS_PER_S)
+#define REST_NS (100 * KM_NS_PER_MS)
+#define WAIT_MS 200
 
 static void *watch(void *data);
 
-void watch_add(struct exchange *exchange)
+bool watch_add(struct exchange *exchange)
 {
   struct km_http_server *server = exchange->server;
   KM_SCOPED_LOCK(&server->mutex);
+  if (server->stopping) {
+    return false;
+  }
   exchange->listed = true;
   exchange->prev = NULL;
   exchange->next = server->suspended;
@@ -34,6 +38,7 @@ void watch_add(struct exchange *exchange)
     server->watcher_idle = false;
     pthread_cond_signal(&server->watch_wanted);
   }
+  return true;
 }
 
 void watch_remove(struct exchange *exchange)
@@ -57,7 +62,7 @@ struct watched {
   size_t count;
 };
 
-/* References to the exchanges that have been suspended for a while. */
+/* References to all suspended exchanges. */
 static void collect_locked(struct km_http_server *server, struct watched *ret)
 {
   ret->exchanges = calloc(server->suspended_count + 1, sizeof(struct exchange *));
@@ -74,14 +79,14 @@ static void collect_locked(struct km_http_server *server, struct watched *ret)
 static void look_at(struct exchange *exchange, bool hung_up, uint64_t now_ns)
 {
   KM_SCOPED_LOCK(&exchange->mutex);
-  /* Only while it is suspended was the descriptor surely its own. */
-  if (!exchange->suspended || now_ns < exchange->suspended_ns) {
+  /* Suspended before and after the wait, it has kept its connection meanwhile: the descriptor was surely its own. */
+  if (!exchange->suspended) {
     return;
   }
   if (hung_up) {
     exchange->gone = true;
     exchange_wake_locked(exchange);
-  } else if (exchange->streaming && now_ns - exchange->written_ns > KEEP_ALIVE_NS) {
+  } else if (exchange->streaming && now_ns > exchange->written_ns + exchange->server->keep_alive_ns) {
     km_buf_puts(&exchange->frames, ": keep-alive\n\n");
     exchange_wake_locked(exchange);
   }
@@ -90,12 +95,12 @@ static void look_at(struct exchange *exchange, bool hung_up, uint64_t now_ns)
 static void look(struct km_http_server *server)
 {
   struct watched watched;
-  uint64_t now_ns = km_clock_ns();
   {
     KM_SCOPED_LOCK(&server->mutex);
     collect_locked(server, &watched);
   }
-  int events = poll(watched.fds, watched.count, 0);
+  int events = poll(watched.fds, watched.count, WAIT_MS);
+  uint64_t now_ns = km_clock_ns();
   for (size_t i = 0; i < watched.count; i++) {
     bool hung_up = events > 0 && (watched.fds[i].revents & (POLLRDHUP | POLLHUP | POLLERR | POLLNVAL)) != 0;
     look_at(watched.exchanges[i], hung_up, now_ns);
@@ -120,7 +125,7 @@ static bool wait_for_work(struct km_http_server *server)
 static void *watch(void *data)
 {
   struct km_http_server *server = data;
-  const struct timespec pause = {.tv_nsec = (long)LOOK_EVERY_NS};
+  const struct timespec pause = {.tv_nsec = (long)REST_NS};
   while (wait_for_work(server)) {
     (void)nanosleep(&pause, NULL);
     look(server);

@@ -1,8 +1,11 @@
 /* MCP over standard input and output. One reader thread; any thread writes, one message per line, under one lock. A line
- * is bounded; a longer one is answered and skipped. Nothing else of the process writes to the output descriptor. */
+ * is bounded; a longer one is answered and skipped. Nothing else of the process writes to the output descriptor. It may
+ * block, and its client may stop reading: so it is written to only as it takes data, and stopping does not wait for it
+ * for longer than a drain. */
 #include "kube_mcp/transport/stdio.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <poll.h>
 #include <pthread.h>
 #include <stdlib.h>
@@ -17,6 +20,7 @@
 
 #define MAX_LINE_BYTES ((size_t)64 * 1024 * 1024)
 #define READ_BYTES     ((size_t)64 * 1024)
+#define KEPT_BYTES     ((size_t)1024 * 1024) /* of the input buffer while there is no input */
 #define DRAIN_MS       ((int64_t)2000)
 
 struct km_stdio {
@@ -39,16 +43,27 @@ struct stdio_reply {
 
 /* --- writing --------------------------------------------------------------------------------------------------------- */
 
-static bool write_all(int fd, const char *data, size_t len)
+/* False when the output takes nothing more: broken, or full although the transport is to stop. */
+static bool wait_writable(const struct km_stdio *stdio)
+{
+  struct pollfd fds[] = {{.fd = stdio->out_fd, .events = POLLOUT}, {.fd = stdio->stop_fd, .events = POLLIN}};
+  while (poll(fds, KM_ARRAY_LEN(fds), -1) < 0 && errno == EINTR) {
+  }
+  if (fds[0].revents == 0) {
+    (void)poll(fds, 1, (int)DRAIN_MS);
+  }
+  return (fds[0].revents & POLLOUT) != 0;
+}
+
+/* In pieces that a pipe which reports itself writable takes without blocking. */
+static bool write_all(const struct km_stdio *stdio, const char *data, size_t len)
 {
   while (len > 0) {
-    ssize_t n = write(fd, data, len);
-    if (n < 0 && errno == EINTR) {
-      continue;
+    if (!wait_writable(stdio)) {
+      return false;
     }
-    if (n < 0 && errno == EAGAIN) {
-      struct pollfd ready = {.fd = fd, .events = POLLOUT};
-      (void)poll(&ready, 1, -1);
+    ssize_t n = write(stdio->out_fd, data, len < PIPE_BUF ? len : PIPE_BUF);
+    if (n < 0 && (errno == EINTR || errno == EAGAIN)) {
       continue;
     }
     if (n <= 0) {
@@ -60,7 +75,7 @@ static bool write_all(int fd, const char *data, size_t len)
   return true;
 }
 
-/* The message and its newline leave in one piece, so that no reader ever sees a line without its end. */
+/* The message and its newline leave together, so that no reader waits for the end of a short line. */
 static bool write_line(struct km_stdio *stdio, const char *json, size_t len)
 {
   char *line = malloc(len + 1);
@@ -68,7 +83,7 @@ static bool write_line(struct km_stdio *stdio, const char *json, size_t len)
   memcpy(line, json, len);
   line[len] = '\n';
   KM_SCOPED_LOCK(&stdio->mutex);
-  if (!stdio->broken && !write_all(stdio->out_fd, line, len + 1)) {
+  if (!stdio->broken && !write_all(stdio, line, len + 1)) {
     stdio->broken = true;
     (void)eventfd_write(stdio->stop_fd, 1); /* nobody listens any more: the reader ends too */
   }
@@ -138,12 +153,13 @@ static void refuse_long_line(struct km_stdio *stdio)
   write_line(stdio, answer, sizeof(answer) - 1);
 }
 
-/* Handles the complete lines of INPUT and keeps the rest. SKIPPING: inside a line that was too long. */
-static void split_lines(struct km_stdio *stdio, struct km_buf *input, bool *skipping)
+/* Handles the complete lines of INPUT, whose first SEEN bytes hold no newline, and keeps the rest. SKIPPING: inside a
+ * line that was too long. */
+static void split_lines(struct km_stdio *stdio, struct km_buf *input, size_t seen, bool *skipping)
 {
   size_t start = 0;
   for (;;) {
-    char *newline = memchr(input->data + start, '\n', input->len - start);
+    char *newline = memchr(input->data + seen, '\n', input->len - seen);
     if (newline == NULL) {
       break;
     }
@@ -154,10 +170,17 @@ static void split_lines(struct km_stdio *stdio, struct km_buf *input, bool *skip
     }
     *skipping = false;
     start += len + 1;
+    seen = start;
   }
   size_t rest = input->len - start;
-  memmove(input->data, input->data + start, rest);
-  km_buf_truncate(input, rest);
+  if (start > 0) {
+    memmove(input->data, input->data + start, rest);
+    km_buf_truncate(input, rest);
+  }
+  if (rest == 0 && input->cap > KEPT_BYTES) {
+    km_buf_done(input);
+    km_buf_init(input, MAX_LINE_BYTES + READ_BYTES);
+  }
   if (*skipping || rest >= MAX_LINE_BYTES) {
     if (!*skipping) {
       refuse_long_line(stdio);
@@ -212,8 +235,8 @@ static void *reader(void *data)
   struct km_buf input;
   km_buf_init(&input, MAX_LINE_BYTES + READ_BYTES);
   bool skipping = false;
-  while (read_more(stdio, &input)) {
-    split_lines(stdio, &input, &skipping);
+  for (size_t seen = 0; read_more(stdio, &input); seen = input.len) {
+    split_lines(stdio, &input, seen, &skipping);
   }
   if (input.len > 0 && !skipping) {
     receive_line(stdio, input.data, input.len); /* a last line without its newline */
@@ -246,6 +269,8 @@ enum km_rc km_stdio_start(struct km_mcp *mcp, int in_fd, int out_fd, void (*on_e
     if (stdio->stop_fd >= 0) {
       (void)close(stdio->stop_fd);
     }
+    pthread_cond_destroy(&stdio->drained);
+    pthread_mutex_destroy(&stdio->mutex);
     free(stdio);
     return km_error_errno(err, errnum, "starting the stdio transport");
   }
