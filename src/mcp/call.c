@@ -34,6 +34,7 @@ struct km_call *call_new(struct km_mcp *mcp, struct km_reply *reply)
   call->result.doc = km_json_new(arena);
   call->result.content = yyjson_mut_arr(call->result.doc);
   p->log_level = LOG_NONE;
+  p->progress_last = -1; /* the first report may be of nothing done yet */
   p->started_ns = km_clock_ns();
   atomic_init(&p->refs, 1);
   pthread_mutex_init(&p->reply_mutex, NULL);
