@@ -16,6 +16,9 @@
 
 #include "kube_mcp/base/banned.h"
 
+/* For what a provider reads to resolve one context: certificates, mostly. */
+#define ENDPOINT_MAX_BYTES ((size_t)4 * 1024 * 1024)
+
 struct pooled {
   struct pooled *newer, *older;
   struct km_client *client;
@@ -152,7 +155,7 @@ static struct km_client *add(struct km_pool *pool, struct km_client *client)
 enum km_rc km_pool_get(struct km_pool *pool, const char *context, bool writes, struct km_client **ret,
                        struct km_error *err)
 {
-  KM_CLEANUP(km_arena_freep) struct km_arena *arena = km_arena_new(0);
+  KM_CLEANUP(km_arena_freep) struct km_arena *arena = km_arena_new(ENDPOINT_MAX_BYTES);
   struct km_endpoint endpoint = {0};
   enum km_rc rc = pool->provider->ops->resolve(pool->provider, context, writes, arena, &endpoint, err);
   if (rc != KM_OK) {
