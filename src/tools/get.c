@@ -84,7 +84,9 @@ static void write_object(struct km_call *call, const struct object_query *query,
   struct km_buf text;
   km_buf_init(&text, (size_t)64 * 1024 * 1024);
   if (query->output == OUTPUT_NAME) {
-    km_buf_printf(&text, "%s/%s\n", km_resource_display(call->arena, query->resource), query->name);
+    const struct km_resource *resource = query->resource;
+    km_buf_printf(&text, "%s%s%s/%s\n", resource->singular, *resource->group == '\0' ? "" : ".",
+                  resource->group, query->name);
   } else if (query->fields.count > 0) {
     write_fields(&query->fields, paths, root, &text);
   } else if (query->output == OUTPUT_JSON) {
@@ -117,7 +119,7 @@ enum km_rc run_get(struct km_call *call, struct target *target, const struct obj
   rc = km_client_get_object(target->client, resource, ns, query->name, table, &target->request, call->arena,
                             &doc, err);
   if (rc != KM_OK) {
-    if (rc == KM_E_NOT_FOUND && err->hint[0] == '\0' && ns != NULL) {
+    if (rc == KM_E_NOT_FOUND && km_streq(err->reason, "NotFound") && ns != NULL) {
       km_error_hint(err, "looked in namespace '%s'; list with %s_list to see what exists", ns,
                     km_streq(resource->plural, "pods") ? "pods" : "resources");
     }
