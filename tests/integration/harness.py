@@ -46,7 +46,7 @@ class Answer:
 
     def __init__(self, result):
         self.raw = result
-        self.text = "".join(c.get("text", "") for c in result.get("content", []))
+        self.text = "\n".join(c.get("text", "") for c in result.get("content", []))
         self.is_error = bool(result.get("isError"))
         self.structured = result.get("structuredContent")
         self.error = json.loads(self.text)["error"] if self.is_error else {}

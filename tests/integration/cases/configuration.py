@@ -46,7 +46,7 @@ def mistakes_are_found_where_they_are(world):
 
 @case()
 def a_tool_can_be_denied(world):
-    options = ["--set", 'security.denied_tools=["pods_*"]']
+    options = ["--set", "security.denied_tools=pods_*"]
     world.cli(options).call("namespaces_list").ok()
     done = world.run(["call", "pods_list", *options])
     check(done.returncode != 0 and "pods_list" in done.stderr, "refused", done.stderr)
@@ -66,7 +66,7 @@ def two_kubeconfigs_are_merged(world):
 
 @case()
 def usage_mistakes(world):
-    for arguments, word in [(["serv"], "serve"), (["--kubconfig", "x"], "--kubeconfig"), (["call"], "TOOL"),
+    for arguments, word in [(["serv"], "serve"), (["--kubconfig", "x"], "--kubeconfig"), (["call"], "name of a tool"),
                             (["call", "pods_list", "namespace"], "key=value")]:
         done = world.run(arguments)
         check(done.returncode == 2 and word in done.stderr, str(arguments), done.stderr)

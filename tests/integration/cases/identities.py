@@ -54,7 +54,7 @@ def in_a_cluster(world):
     equal(door.call("config_contexts_list").ok().structured["contexts"][0]["name"], "in-cluster", "name")
     equal(len(door.call("pods_list").ok().rows()), len(world.objects("/api/v1/pods")), "pods")
     check("# context in-cluster" in door.call("pods_list", context="prod").ok().text, "another context is ignored for reads")
-    door.call("resources_list", kind="secrets").fails("Forbidden", "system:serviceaccount:kube-mcp:kube-mcp")
+    door.call("resources_list", kind="secrets").fails("Forbidden", "secrets")
 
 
 @case()
