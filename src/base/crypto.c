@@ -1,10 +1,10 @@
-/* Random bytes, hashes, MACs, Base64 and hexadecimal, all computed by GnuTLS.
+/* Random bytes, hashes, MACs and Base64 encoding by GnuTLS; hexadecimal and Base64 decoding.
  *
  * Owns one value: the random key of km_fingerprint, made on first use and never changed. GnuTLS initialises itself
  * when the process loads it (0.1 ms); nothing else here runs before it is called. GnuTLS decodes Base64 leniently and
- * knows only the standard alphabet, so input is first brought into strict canonical form in a buffer that is wiped
- * afterwards, because what is decoded here is mostly keys. A failing random source or hash is a broken system: the
- * process aborts rather than go on with predictable values. Every function is safe on any thread. */
+ * knows only the standard alphabet, so decoding is done here: a first pass checks the whole text, a second writes the
+ * bytes, so that nothing of a damaged key is left in the caller's arena. A failing random source or hash is a broken
+ * system: the process aborts rather than go on with predictable values. Every function is safe on any thread. */
 #include "kube_mcp/base/crypto.h"
 
 #include <gnutls/crypto.h>
@@ -12,8 +12,6 @@
 #include <limits.h>
 #include <pthread.h>
 #include <string.h>
-
-#include "kube_mcp/base/buf.h"
 
 #include "kube_mcp/base/banned.h"
 
@@ -111,120 +109,127 @@ char *km_base64url_encode(struct km_arena *arena, const void *data, size_t len)
   return text;
 }
 
-/* What wraps and indents Base64 in YAML and PEM-like files. */
-static bool is_blank(char c)
-{
-  return c == ' ' || c == '\t' || c == '\n' || c == '\r';
-}
+/* -- decoding Base64 ----------------------------------------------------------------------------------------------- */
 
-static bool is_alphanumeric(char c)
-{
-  return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9');
-}
+/* What a byte means: 1 + the value of a digit, one of the two below, or 0 for what has no place in the text. */
+enum { DIGIT_MAX = 64, PADDING, BLANK };
 
-/* Base64 digits in the standard alphabet without blanks and padding; how much padding there was. */
-struct canonical {
-  struct km_buf digits;
-  size_t padding;
+struct alphabet {
+  const char *name;
+  bool padded;
+  uint8_t meaning[256];
 };
 
-static void canonical_done(struct canonical *text)
-{
-  km_buf_done(&text->digits);
-}
+/* clang-format off */
+#define COMMON_DIGITS                                                                                        \
+  ['A'] = 1,  ['B'] = 2,  ['C'] = 3,  ['D'] = 4,  ['E'] = 5,  ['F'] = 6,  ['G'] = 7,  ['H'] = 8,             \
+  ['I'] = 9,  ['J'] = 10, ['K'] = 11, ['L'] = 12, ['M'] = 13, ['N'] = 14, ['O'] = 15, ['P'] = 16,            \
+  ['Q'] = 17, ['R'] = 18, ['S'] = 19, ['T'] = 20, ['U'] = 21, ['V'] = 22, ['W'] = 23, ['X'] = 24,            \
+  ['Y'] = 25, ['Z'] = 26, ['a'] = 27, ['b'] = 28, ['c'] = 29, ['d'] = 30, ['e'] = 31, ['f'] = 32,            \
+  ['g'] = 33, ['h'] = 34, ['i'] = 35, ['j'] = 36, ['k'] = 37, ['l'] = 38, ['m'] = 39, ['n'] = 40,            \
+  ['o'] = 41, ['p'] = 42, ['q'] = 43, ['r'] = 44, ['s'] = 45, ['t'] = 46, ['u'] = 47, ['v'] = 48,            \
+  ['w'] = 49, ['x'] = 50, ['y'] = 51, ['z'] = 52, ['0'] = 53, ['1'] = 54, ['2'] = 55, ['3'] = 56,            \
+  ['4'] = 57, ['5'] = 58, ['6'] = 59, ['7'] = 60, ['8'] = 61, ['9'] = 62
+/* clang-format on */
 
-/* Reads the standard alphabet; blanks only when LENIENT. */
-static enum km_rc canonicalise_standard(const char *text, size_t len, bool lenient, struct canonical *out,
-                                        struct km_error *err)
+/* The blanks are what wraps and indents Base64 in YAML and PEM-like files. */
+static const struct alphabet standard = {
+    .name = "Base64",
+    .padded = true,
+    .meaning = {COMMON_DIGITS, ['+'] = 63, ['/'] = 64, ['='] = PADDING, [' '] = BLANK, ['\t'] = BLANK,
+                ['\n'] = BLANK, ['\r'] = BLANK},
+};
+static const struct alphabet url_safe = {
+    .name = "URL-safe Base64",
+    .meaning = {COMMON_DIGITS, ['-'] = 63, ['_'] = 64},
+};
+
+/* Counts the digits of TEXT and refuses every text but the one that encoding would have given, blanks aside: no two
+ * texts decode to the same bytes. */
+static enum km_rc check_text(const struct alphabet *alphabet, const char *text, size_t len, bool lenient,
+                             size_t *ret_digits, struct km_error *err)
 {
+  size_t digits = 0, padding = 0;
+  unsigned last = 0;
   for (size_t i = 0; i < len; i++) {
-    char c = text[i];
-    if (lenient && is_blank(c)) {
-      continue;
-    }
-    if (c == '=') {
-      out->padding++;
-    } else if (out->padding == 0 && (is_alphanumeric(c) || c == '+' || c == '/')) {
-      km_buf_putc(&out->digits, c);
-    } else {
-      return km_error_set(err, KM_E_INVALID, "not valid Base64: unexpected character at byte %zu", i + 1);
-    }
-  }
-  if (out->padding != (4 - out->digits.len % 4) % 4) {
-    return km_error_set(err, KM_E_INVALID, "not valid Base64: the text is cut off or its padding is wrong");
-  }
-  return KM_OK;
-}
-
-/* The digit of the standard alphabet that has the value of C in the URL-safe one. */
-static char to_standard(char c)
-{
-  switch (c) {
-  case '-': return '+';
-  case '_': return '/';
-  default: return c;
-  }
-}
-
-/* Reads the URL-safe alphabet, which here never has padding. */
-static enum km_rc canonicalise_url(const char *text, size_t len, struct canonical *out, struct km_error *err)
-{
-  for (size_t i = 0; i < len; i++) {
-    char c = text[i];
-    if (!is_alphanumeric(c) && c != '-' && c != '_') {
-      return km_error_set(err, KM_E_INVALID, "not valid URL-safe Base64: unexpected character at byte %zu",
+    unsigned meaning = alphabet->meaning[(unsigned char)text[i]];
+    if (meaning - 1 < DIGIT_MAX && padding == 0) {
+      digits++;
+      last = meaning - 1;
+    } else if (meaning == PADDING) {
+      padding++;
+    } else if (meaning != BLANK || !lenient) {
+      return km_error_set(err, KM_E_INVALID, "not valid %s: unexpected character at byte %zu", alphabet->name,
                           i + 1);
     }
-    km_buf_putc(&out->digits, to_standard(c));
   }
-  out->padding = (4 - out->digits.len % 4) % 4;
+  size_t open = digits % 4; /* digits of the unfinished group: one has too few bits for a byte */
+  if (open == 1 || (alphabet->padded && padding != (4 - open) % 4)) {
+    return km_error_set(err, KM_E_INVALID, "not valid %s: the text is cut off%s", alphabet->name,
+                        alphabet->padded ? " or its padding is wrong" : "");
+  }
+  unsigned spare_bits = open == 2 ? 0x0F : open == 3 ? 0x03 : 0;
+  if ((last & spare_bits) != 0) {
+    return km_error_set(err, KM_E_INVALID, "not valid %s: the last digit has bits that belong to no byte",
+                        alphabet->name);
+  }
+  *ret_digits = digits;
   return KM_OK;
 }
 
-/* The bytes of TEXT, followed by a NUL, in the arena. GnuTLS checks what canonical form leaves open: that the bits
- * behind the last byte are zero, so that no two texts decode to the same bytes. */
-static enum km_rc decode_canonical(struct km_arena *arena, struct canonical *text, uint8_t **ret,
-                                   size_t *ret_len, struct km_error *err)
+/* Writes the bytes of a checked TEXT. */
+static void write_bytes(const struct alphabet *alphabet, const char *text, size_t len, uint8_t *out)
 {
-  KM_CLEANUP(datum_done) gnutls_datum_t out = {0};
-  if (text->digits.len > 0) {
-    /* Three signs of padding would mean a last byte of six bits. */
-    if (text->padding > 2 || !km_buf_fill(&text->digits, '=', text->padding) || text->digits.len > UINT_MAX) {
-      return km_error_set(err, KM_E_INVALID, "not valid Base64: the text is cut off");
+  uint32_t bits = 0;
+  unsigned bit_count = 0; /* of those not yet written */
+  for (size_t i = 0; i < len; i++) {
+    unsigned value = alphabet->meaning[(unsigned char)text[i]] - 1U;
+    if (value >= DIGIT_MAX) {
+      continue;
     }
-    gnutls_datum_t in = {.data = (unsigned char *)text->digits.data, .size = (unsigned)text->digits.len};
-    if (gnutls_base64_decode2(&in, &out) != GNUTLS_E_SUCCESS) {
-      return km_error_set(err, KM_E_INVALID,
-                          "not valid Base64: the last digit has bits that belong to no byte");
+    bits = bits << 6 | value;
+    bit_count += 6;
+    if (bit_count == 24) {
+      *out++ = (uint8_t)(bits >> 16);
+      *out++ = (uint8_t)(bits >> 8);
+      *out++ = (uint8_t)bits;
+      bit_count = 0;
     }
   }
-  uint8_t *bytes = km_arena_try_alloc(arena, (size_t)out.size + 1);
+  for (; bit_count >= 8; bit_count -= 8) {
+    *out++ = (uint8_t)(bits >> (bit_count - 8));
+  }
+  *out = '\0';
+}
+
+static enum km_rc decode(const struct alphabet *alphabet, struct km_arena *arena, const char *text,
+                         size_t len, bool lenient, uint8_t **ret, size_t *ret_len, struct km_error *err)
+{
+  size_t digits = 0;
+  enum km_rc rc = check_text(alphabet, text, len, lenient, &digits, err);
+  if (rc != KM_OK) {
+    return rc;
+  }
+  size_t byte_count = digits / 4 * 3 + digits % 4 * 3 / 4;
+  uint8_t *bytes = km_arena_try_alloc(arena, byte_count + 1);
   if (bytes == NULL) {
-    return km_error_set(err, KM_E_TOO_LARGE, "%u bytes of Base64 data exceed the memory of this call",
-                        out.size);
+    return km_error_set(err, KM_E_TOO_LARGE, "%zu bytes of Base64 data exceed the memory of this call",
+                        byte_count);
   }
-  if (out.size > 0) {
-    memcpy(bytes, out.data, out.size);
-  }
+  write_bytes(alphabet, text, len, bytes);
   *ret = bytes;
-  *ret_len = out.size;
+  *ret_len = byte_count;
   return KM_OK;
 }
 
 enum km_rc km_base64_decode(struct km_arena *arena, const char *text, size_t len, bool lenient, uint8_t **ret,
                             size_t *ret_len, struct km_error *err)
 {
-  KM_CLEANUP(canonical_done) struct canonical in = {0};
-  km_buf_init_secret(&in.digits, len);
-  enum km_rc rc = canonicalise_standard(text, len, lenient, &in, err);
-  return rc == KM_OK ? decode_canonical(arena, &in, ret, ret_len, err) : rc;
+  return decode(&standard, arena, text, len, lenient, ret, ret_len, err);
 }
 
 enum km_rc km_base64url_decode(struct km_arena *arena, const char *text, size_t len, uint8_t **ret,
                                size_t *ret_len, struct km_error *err)
 {
-  KM_CLEANUP(canonical_done) struct canonical in = {0};
-  km_buf_init_secret(&in.digits, len + 3); /* padding is added */
-  enum km_rc rc = canonicalise_url(text, len, &in, err);
-  return rc == KM_OK ? decode_canonical(arena, &in, ret, ret_len, err) : rc;
+  return decode(&url_safe, arena, text, len, false, ret, ret_len, err);
 }

@@ -3,6 +3,7 @@
 
 #include "testing.h"
 
+#include "kube_mcp/base/buf.h"
 #include "kube_mcp/base/str.h"
 
 #include "kube_mcp/base/banned.h"
@@ -197,6 +198,65 @@ static void test_base64_round_trip_of_large_data(void **state)
   assert_memory_equal(bytes, data, len);
 }
 
+/* Every byte value and every length around a group comes back, and in lenient reading wherever a blank stands. */
+static void test_base64_every_length_and_byte(void **state)
+{
+  (void)state;
+  uint8_t data[256];
+  for (size_t i = 0; i < sizeof(data); i++) {
+    data[i] = (uint8_t)(255 - i);
+  }
+  for (size_t len = 0; len <= sizeof(data); len++) {
+    struct km_arena *scratch = km_arena_new(64 * 1024);
+    const char *text = km_base64_encode(scratch, data, len);
+    const char *url = km_base64url_encode(scratch, data, len);
+    struct km_buf folded;
+    km_buf_init(&folded, 4096);
+    for (size_t i = 0; text[i] != '\0'; i++) {
+      km_buf_putc(&folded, text[i]);
+      km_buf_puts(&folded, i % 7 == 0 ? "\r\n " : "");
+    }
+    uint8_t *bytes[3] = {NULL};
+    size_t lens[3] = {77, 77, 77};
+    struct km_error err;
+    assert_int_equal(km_base64_decode(scratch, text, strlen(text), false, &bytes[0], &lens[0], &err), KM_OK);
+    assert_int_equal(km_base64_decode(scratch, folded.len > 0 ? folded.data : "", folded.len, true, &bytes[1],
+                                      &lens[1], &err),
+                     KM_OK);
+    assert_int_equal(km_base64url_decode(scratch, url, strlen(url), &bytes[2], &lens[2], &err), KM_OK);
+    for (size_t i = 0; i < 3; i++) {
+      assert_int_equal(lens[i], len);
+      assert_memory_equal(bytes[i], data, len);
+      assert_int_equal(bytes[i][len], 0);
+    }
+    km_buf_done(&folded);
+    km_arena_free(scratch);
+  }
+}
+
+/* Bytes beyond ASCII and NUL are refused where they stand; what lies behind LEN is not looked at. */
+static void test_base64_foreign_bytes(void **state)
+{
+  (void)state;
+  for (int c = 0; c < 256; c++) {
+    char text[] = "Zm9vYmFy????";
+    text[5] = (char)c;
+    uint8_t *bytes = NULL;
+    size_t len = 0;
+    struct km_error err = {0};
+    bool letter =
+        strchr("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789", c) != NULL && c != 0;
+    bool plain = letter || c == '+' || c == '/';
+    bool safe = letter || c == '-' || c == '_';
+    assert_int_equal(km_base64_decode(arena, text, 8, false, &bytes, &len, &err),
+                     plain ? KM_OK : KM_E_INVALID);
+    if (!plain && c != '=') {
+      assert_contains(err.message, "byte 6");
+    }
+    assert_int_equal(km_base64url_decode(arena, text, 8, &bytes, &len, &err), safe ? KM_OK : KM_E_INVALID);
+  }
+}
+
 static void test_fingerprint(void **state)
 {
   (void)state;
@@ -226,6 +286,8 @@ int main(void)
       cmocka_unit_test_setup_teardown(test_base64_respects_the_cap, set_up, tear_down),
       cmocka_unit_test_setup_teardown(test_base64url, set_up, tear_down),
       cmocka_unit_test_setup_teardown(test_base64_round_trip_of_large_data, set_up, tear_down),
+      cmocka_unit_test_setup_teardown(test_base64_every_length_and_byte, set_up, tear_down),
+      cmocka_unit_test_setup_teardown(test_base64_foreign_bytes, set_up, tear_down),
       cmocka_unit_test(test_fingerprint),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
