@@ -4,11 +4,7 @@
  * Where an answer goes can vanish at any time. p->reply is guarded by p->reply_mutex, which is held while the transport
  * is called, so when km_mcp_peer_gone has taken the reply nobody uses it any more. reply->owner is guarded by mcp->mutex.
  * Lock order: reply_mutex, then mcp->mutex. */
-#include <errno.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "internal.h"
 #include "kube_mcp/base/clock.h"
@@ -104,18 +100,28 @@ void call_unlink(struct km_call *call)
   call_unref(call);
 }
 
-bool call_send(struct km_call *call, const yyjson_mut_val *val)
+static bool send_locked(struct km_call *call, const yyjson_mut_val *val)
 {
-  struct km_call_private *p = call->private;
+  struct km_reply *reply = call->private->reply;
   struct km_buf json;
   km_buf_init(&json, MAX_MESSAGE_BYTES);
-  bool sent = km_json_write(val, false, &json);
-  if (sent) {
-    KM_SCOPED_LOCK(&p->reply_mutex);
-    sent = p->reply != NULL && p->reply->ops->send(p->reply, json.data, json.len);
-  }
+  bool sent =
+      reply != NULL && km_json_write(val, false, &json) && reply->ops->send(reply, json.data, json.len);
   km_buf_done(&json);
   return sent;
+}
+
+bool call_send(struct km_call *call, const yyjson_mut_val *val)
+{
+  KM_SCOPED_LOCK(&call->private->reply_mutex);
+  return send_locked(call, val);
+}
+
+bool call_link_and_send(struct km_call *call, const yyjson_mut_val *val)
+{
+  KM_SCOPED_LOCK(&call->private->reply_mutex);
+  call_link(call);
+  return send_locked(call, val);
 }
 
 /* Takes the reply out of the call; after this nobody finds the call through it. */
@@ -213,119 +219,5 @@ enum km_rc km_call_check(struct km_call *call, struct km_error *err)
   if (rc == KM_OK && call->deadline != 0 && km_deadline_left_ms(call->deadline) == 0) {
     return km_error_set(err, KM_E_TIMEOUT, "the call's deadline has passed");
   }
-  return rc;
-}
-
-/* --- requests to the client (legacy revisions) -------------------------------------------------------------------- */
-
-static void wake_pending(void *data)
-{
-  struct pending_request *pending = data;
-  pthread_cond_broadcast(&pending->answered);
-}
-
-static void pending_init(struct pending_request *pending, struct km_call *call)
-{
-  *pending = (struct pending_request){.session = call->private->session};
-  (void)snprintf(pending->id, sizeof(pending->id), "kube-mcp-%llu",
-                 (unsigned long long)atomic_fetch_add(&call->mcp->next_id, 1));
-  pthread_condattr_t attributes;
-  pthread_condattr_init(&attributes);
-  pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-  pthread_cond_init(&pending->answered, &attributes);
-  pthread_condattr_destroy(&attributes);
-}
-
-static void pending_link(struct km_mcp *mcp, struct pending_request *pending)
-{
-  KM_SCOPED_LOCK(&mcp->mutex);
-  pending->next = mcp->pending;
-  mcp->pending = pending;
-}
-
-static void pending_unlink(struct km_mcp *mcp, struct pending_request *pending)
-{
-  KM_SCOPED_LOCK(&mcp->mutex);
-  struct pending_request **link = &mcp->pending;
-  while (*link != pending) {
-    link = &(*link)->next;
-  }
-  *link = pending->next;
-}
-
-/* Waits in short steps: a cancellation between the check and the wait is noticed within one step. */
-static bool pending_wait(struct km_call *call, struct pending_request *pending, km_deadline deadline)
-{
-  const uint64_t step_ns = 100 * KM_NS_PER_MS;
-  KM_SCOPED_LOCK(&call->mcp->mutex);
-  while (!pending->done && !km_cancelled(call->cancel) && km_deadline_left_ms(deadline) > 0) {
-    struct timespec until;
-    clock_gettime(CLOCK_MONOTONIC, &until);
-    uint64_t ns = (uint64_t)until.tv_nsec + step_ns;
-    until.tv_sec += (time_t)(ns / KM_NS_PER_S);
-    until.tv_nsec = (long)(ns % KM_NS_PER_S);
-    pthread_cond_timedwait(&pending->answered, &call->mcp->mutex, &until);
-  }
-  return pending->done;
-}
-
-static enum km_rc read_answer(struct km_call *call, const char *method, const struct pending_request *pending,
-                              yyjson_val **ret_result, struct km_error *err)
-{
-  yyjson_doc *doc = NULL;
-  enum km_rc rc =
-      km_json_parse(call->arena, pending->answer, pending->answer_len, KM_JSON_MAX_DEPTH, &doc, err);
-  if (rc != KM_OK) {
-    return rc;
-  }
-  yyjson_val *root = yyjson_doc_get_root(doc);
-  yyjson_val *error = yyjson_obj_get(root, "error");
-  if (error != NULL) {
-    const char *message = km_json_str(error, "message");
-    return km_error_set(err, KM_E_INVALID, "the client refused %s: %s", method,
-                        message == NULL ? "" : message);
-  }
-  *ret_result = yyjson_obj_get(root, "result");
-  return KM_OK;
-}
-
-enum km_rc km_call_request(struct km_call *call, const char *method, yyjson_mut_val *params,
-                           int64_t timeout_ms, yyjson_val **ret_result, struct km_error *err)
-{
-  struct km_mcp *mcp = call->mcp;
-  if (call->private->session == NULL) {
-    return km_error_set(err, KM_E_UNAVAILABLE, "this client cannot be asked questions during a call");
-  }
-  struct pending_request pending;
-  pending_init(&pending, call);
-  pending_link(mcp, &pending);
-  struct km_cancel_hook hook = {.fn = wake_pending, .data = &pending};
-  km_cancel_hook_add(call->cancel, &hook);
-
-  yyjson_mut_doc *doc = call->result.doc;
-  yyjson_mut_val *request = yyjson_mut_obj(doc);
-  yyjson_mut_obj_add_str(doc, request, "jsonrpc", "2.0");
-  yyjson_mut_obj_add_strcpy(doc, request, "id", pending.id);
-  yyjson_mut_obj_add_strcpy(doc, request, "method", method);
-  yyjson_mut_obj_add_val(doc, request, "params", params);
-  km_deadline deadline = km_deadline_min(km_deadline_in_ms(timeout_ms), call->deadline);
-  bool sent = call_send(call, request);
-  bool answered = sent && pending_wait(call, &pending, deadline);
-
-  km_cancel_hook_remove(call->cancel, &hook);
-  pending_unlink(mcp, &pending);
-  pthread_cond_destroy(&pending.answered);
-  enum km_rc rc = KM_OK;
-  if (!sent) {
-    rc = km_error_set(err, KM_E_UNAVAILABLE, "the client is gone; %s could not be asked", method);
-  } else if (answered) {
-    rc = read_answer(call, method, &pending, ret_result, err);
-  } else {
-    rc = km_cancel_check(call->cancel, err);
-    if (rc == KM_OK) {
-      rc = km_error_set(err, KM_E_TIMEOUT, "the client did not answer %s in time", method);
-    }
-  }
-  free(pending.answer);
   return rc;
 }

@@ -10,8 +10,6 @@
 
 #define MAX_SUBSCRIPTIONS ((size_t)1000)
 #define MAX_COMPLETIONS   ((size_t)100)
-#define MAX_INPUT_ROUNDS  8
-#define INPUT_TIMEOUT_MS  ((int64_t)5 * 60 * 1000)
 #define MAX_NAMED         256
 
 /* --- handshake and housekeeping ------------------------------------------------------------------------------------ */
@@ -184,6 +182,10 @@ static enum km_rc tool_attempt(struct km_call *call, yyjson_val *arguments, stru
   if (rc != KM_OK) {
     return rc;
   }
+  if ((tool->needs_client & ~call->client_caps) != 0) {
+    return km_error_set(err, KM_E_INVALID, "%s needs a capability that this client did not declare",
+                        tool->name);
+  }
   void *args = km_arena_alloc(call->arena, tool->args_size + 1);
   rc = km_tool_parse_args(tool, arguments, call->arena, args, err);
   return rc == KM_OK ? tool->run(call, args, &call->result, err) : rc;
@@ -205,52 +207,6 @@ enum km_rc tool_run(struct km_call *call, yyjson_val *arguments)
   return rc;
 }
 
-/* Older revisions ask the client in mid-call: each requested input becomes a request on the call's stream, and the tool
- * runs again with the answers, as a 2026-07-28 client would have it by repeating the call. */
-static enum km_rc collect_input(struct km_call *call, struct km_error *err)
-{
-  yyjson_mut_doc *doc = km_json_new(call->arena);
-  yyjson_mut_val *answers = yyjson_mut_obj(doc);
-  yyjson_mut_doc_set_root(doc, answers);
-  size_t i, max;
-  yyjson_mut_val *key, *request;
-  yyjson_mut_obj_foreach(call->result.input_requests, i, max, key, request)
-  {
-    yyjson_val *answer = NULL;
-    const char *method = yyjson_mut_get_str(yyjson_mut_obj_get(request, "method"));
-    enum km_rc rc =
-        km_call_request(call, method, yyjson_mut_obj_get(request, "params"), INPUT_TIMEOUT_MS, &answer, err);
-    if (rc != KM_OK) {
-      return rc;
-    }
-    yyjson_mut_obj_add_val(doc, answers, yyjson_mut_get_str(key), yyjson_val_mut_copy(doc, answer));
-  }
-  yyjson_doc *read = yyjson_mut_doc_imut_copy(doc, NULL);
-  km_arena_defer(call->arena, (void (*)(void *))yyjson_doc_free, read);
-  call->input_responses = yyjson_doc_get_root(read);
-  call->request_state = call->result.request_state;
-  call->result.input_requests = NULL;
-  call->result.request_state = NULL;
-  call->result.content = yyjson_mut_arr(call->result.doc);
-  return KM_OK;
-}
-
-static void run_with_input(struct km_call *call, yyjson_val *arguments)
-{
-  tool_run(call, arguments);
-  for (int round = 0; call->revision != KM_REV_MODERN && call->result.input_requests != NULL; round++) {
-    struct km_error err = {0};
-    enum km_rc rc = round < MAX_INPUT_ROUNDS
-                        ? collect_input(call, &err)
-                        : km_error_set(&err, KM_E_INVALID, "the tool asked for input too many times");
-    if (rc != KM_OK) {
-      km_result_error(&call->result, &err, call->cluster, call->tool->name);
-      return;
-    }
-    tool_run(call, arguments);
-  }
-}
-
 static void unknown_tool(struct km_call *call, const char *name)
 {
   const struct km_mcp_features *features = call->mcp->features;
@@ -267,6 +223,14 @@ static void unknown_tool(struct km_call *call, const char *name)
                nearest == NULL ? "" : "?)");
 }
 
+/* A tool's failure is a result like another. */
+static enum km_rc attempt_tool(struct km_call *call, struct km_error *err)
+{
+  (void)err;
+  (void)tool_run(call, yyjson_obj_get(call->params, "arguments"));
+  return KM_OK;
+}
+
 static void handle_tools_call(struct km_call *call)
 {
   const char *name = km_json_str(call->params, "name");
@@ -279,12 +243,13 @@ static void handle_tools_call(struct km_call *call)
     unknown_tool(call, name);
     return;
   }
-  run_with_input(call, yyjson_obj_get(call->params, "arguments"));
-  if (km_cancelled(call->cancel)) {
-    answer_nothing(call, 202); /* a cancelled request gets no response */
-    return;
+  struct km_error err = {0};
+  if (run_with_input(call, attempt_tool, &err) != KM_OK) {
+    km_result_error(&call->result, &err, call->cluster, call->tool->name);
   }
-  answer_result(call, encode_tool_result(call, call->result.doc));
+  if (!needs_no_result(call)) {
+    answer_result(call, encode_tool_result(call, call->result.doc));
+  }
 }
 
 /* --- resources --------------------------------------------------------------------------------------------------------- */
@@ -323,6 +288,11 @@ static void answer_failure(struct km_call *call, const struct km_error *err, yyj
   answer_error(call, 0, km_error_class(err->code)->jsonrpc_code, data, "%s", err->message);
 }
 
+static enum km_rc attempt_read(struct km_call *call, struct km_error *err)
+{
+  return call->mcp->features->read_resource(call, km_json_str(call->params, "uri"), &call->result, err);
+}
+
 static void handle_resources_read(struct km_call *call)
 {
   if (without_resources(call)) {
@@ -335,7 +305,10 @@ static void handle_resources_read(struct km_call *call)
   }
   struct km_error err = {0};
   yyjson_mut_doc *doc = call->result.doc;
-  enum km_rc rc = call->mcp->features->read_resource(call, uri, &call->result, &err);
+  enum km_rc rc = run_with_input(call, attempt_read, &err);
+  if (needs_no_result(call)) {
+    return;
+  }
   if (rc == KM_OK) {
     yyjson_mut_val *result = yyjson_mut_obj(doc);
     yyjson_mut_obj_add_val(doc, result, "contents", call->result.content);
@@ -459,6 +432,12 @@ static const char *missing_prompt_arg(const struct km_prompt *prompt, yyjson_val
   return NULL;
 }
 
+static enum km_rc attempt_prompt(struct km_call *call, struct km_error *err)
+{
+  const struct km_prompt *prompt = prompt_find(call->mcp, km_json_str(call->params, "name"));
+  return prompt->get(call, km_json_obj(call->params, "arguments"), &call->result, err);
+}
+
 static void handle_prompts_get(struct km_call *call)
 {
   struct km_mcp *mcp = call->mcp;
@@ -471,14 +450,17 @@ static void handle_prompts_get(struct km_call *call)
     answer_error(call, 0, KM_RPC_INVALID_PARAMS, NULL, "Unknown prompt: %.80s", name == NULL ? "" : name);
     return;
   }
-  yyjson_val *arguments = km_json_obj(call->params, "arguments");
-  const char *missing = missing_prompt_arg(prompt, arguments);
+  const char *missing = missing_prompt_arg(prompt, km_json_obj(call->params, "arguments"));
   if (missing != NULL) {
     answer_error(call, 0, KM_RPC_INVALID_PARAMS, NULL, "Prompt '%s' needs the argument '%s'", name, missing);
     return;
   }
   struct km_error err = {0};
-  if (prompt->get(call, arguments, &call->result, &err) != KM_OK) {
+  enum km_rc rc = run_with_input(call, attempt_prompt, &err);
+  if (needs_no_result(call)) {
+    return;
+  }
+  if (rc != KM_OK) {
     answer_failure(call, &err, NULL);
     return;
   }

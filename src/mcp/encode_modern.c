@@ -9,7 +9,7 @@
 static yyjson_mut_val *sealed_state(struct km_call *call, yyjson_mut_doc *doc)
 {
   const char *state = call->result.request_state;
-  const char *sealed = km_seal(&call->mcp->sealer, call->arena, "requestState", call->private->request_digest,
+  const char *sealed = km_seal(&call->mcp->sealer, call->arena, "requestState", request_digest(call),
                                REQUEST_STATE_TTL_MS, state, strlen(state));
   return yyjson_mut_str(doc, sealed);
 }

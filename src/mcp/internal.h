@@ -46,8 +46,7 @@ struct km_call_private {
   yyjson_val *id;
   yyjson_val *progress_token;
   double progress_last;
-  int log_level;              /* enum km_log_level, or LOG_NONE */
-  const char *request_digest; /* binds request_state to this request */
+  int log_level; /* enum km_log_level, or LOG_NONE */
   uint64_t started_ns;
   const struct method *method;
   struct km_subscription *subscription;
@@ -86,10 +85,20 @@ void call_link(struct km_call *call);   /* takes a reference; counted as in flig
 void call_unlink(struct km_call *call); /* drops it */
 /* Sends JSON of VAL to the peer of the call; false if it is gone. */
 bool call_send(struct km_call *call, const yyjson_mut_val *val);
+/* Both in one: nothing can be sent to the call before VAL. */
+bool call_link_and_send(struct km_call *call, const yyjson_mut_val *val);
 /* Ends the exchange. VAL NULL = no body. */
 void call_finish(struct km_call *call, const struct km_reply_head *head, const yyjson_mut_val *val);
 
-/* --- encode_legacy.c, encode_modern.c, encode.c: result -> message --------------------------------------------- */
+/* --- input.c: questions to the client ----------------------------------------------------------------------------- */
+/* Runs ATTEMPT; in older revisions asks what its result asks and runs it again, until nothing is asked. */
+enum km_rc run_with_input(struct km_call *call,
+                          enum km_rc (*attempt)(struct km_call *call, struct km_error *err),
+                          struct km_error *err);
+/* True when a call that has run was answered here: it was cancelled, or asks what its client did not declare. */
+bool needs_no_result(struct km_call *call);
+
+/* --- encode_modern.c, encode.c: result -> message --------------------------------------------- */
 /* The `result` member for a finished call in its era, from call->result or RESULT members already in OBJ. */
 yyjson_mut_val *encode_tool_result(struct km_call *call, yyjson_mut_doc *doc);
 void encode_envelope(struct km_call *call, yyjson_mut_doc *doc,
@@ -147,5 +156,9 @@ void stream_end(struct km_call *call);
 /* False if it has been answered. */
 bool modern_check(struct km_call *call, const struct km_peer *peer, const struct km_message *message,
                   const struct km_envelope *envelope);
+/* What binds an echoed state to its request: a digest of method, caller and all params but the answers. */
+const char *request_digest(struct km_call *call);
+/* Refuses the call for the client capabilities in MISSING (enum km_client_cap). */
+void answer_missing_capability(struct km_call *call, unsigned missing);
 
 #endif

@@ -137,12 +137,8 @@ static bool check_params(struct km_call *call, const struct km_peer *peer, const
   return true;
 }
 
-static bool check_capabilities(struct km_call *call, const struct km_tool *tool)
+void answer_missing_capability(struct km_call *call, unsigned missing)
 {
-  unsigned missing = tool->needs_client & ~call->client_caps;
-  if (missing == 0) {
-    return true;
-  }
   yyjson_mut_doc *doc = call->result.doc;
   yyjson_mut_val *data = yyjson_mut_obj(doc);
   yyjson_mut_val *required = yyjson_mut_obj_add_obj(doc, data, "requiredCapabilities");
@@ -156,12 +152,10 @@ static bool check_capabilities(struct km_call *call, const struct km_tool *tool)
     yyjson_mut_obj_add_obj(doc, required, "roots");
   }
   answer_error(call, 400, KM_RPC_MISSING_CAPABILITY, data,
-               "Tool '%s' needs a capability the client did not declare", tool->name);
-  return false;
+               "%s needs a capability that the client did not declare", call->method);
 }
 
-/* What a request is besides its answers to earlier questions: an echoed state belongs to exactly this. */
-static const char *digest_request(struct km_call *call)
+const char *request_digest(struct km_call *call)
 {
   yyjson_mut_doc *doc = km_json_new(call->arena);
   yyjson_mut_val *copy = yyjson_val_mut_copy(doc, call->params);
@@ -182,7 +176,6 @@ static const char *digest_request(struct km_call *call)
 
 static bool check_state(struct km_call *call)
 {
-  call->private->request_digest = digest_request(call);
   call->input_responses = km_json_obj(call->params, "inputResponses");
   const char *state = km_json_str(call->params, "requestState");
   if (state == NULL) {
@@ -191,8 +184,8 @@ static bool check_state(struct km_call *call)
   const uint8_t *plain = NULL;
   size_t len = 0;
   struct km_error err = {0};
-  if (km_unseal(&call->mcp->sealer, call->arena, "requestState", call->private->request_digest, state, &plain,
-                &len, &err) != KM_OK) {
+  if (km_unseal(&call->mcp->sealer, call->arena, "requestState", request_digest(call), state, &plain, &len,
+                &err) != KM_OK) {
     answer_error(call, 0, KM_RPC_INVALID_PARAMS, NULL, "%s", err.message);
     return false;
   }
@@ -247,7 +240,11 @@ bool modern_check(struct km_call *call, const struct km_peer *peer, const struct
   call->private->method = method;
   const struct km_tool *tool =
       km_streq(message->method, "tools/call") ? tool_find(call->mcp, wanted_name) : NULL;
-  if (tool != NULL && ((peer->http && !check_params(call, peer, tool)) || !check_capabilities(call, tool))) {
+  if (tool != NULL && peer->http && !check_params(call, peer, tool)) {
+    return false;
+  }
+  if (tool != NULL && (tool->needs_client & ~call->client_caps) != 0) {
+    answer_missing_capability(call, tool->needs_client & ~call->client_caps);
     return false;
   }
   return check_log_level(call, envelope) && check_state(call);

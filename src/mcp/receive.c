@@ -145,6 +145,10 @@ static struct km_call *receive_one(struct km_call *call, const struct km_peer *p
   int code = 0;
   enum km_rc rc = km_message_decode(root, &message, &code, &err);
   p->id = message.id;
+  if (rc != KM_OK && !peer->http && message.kind != KM_MESSAGE_REQUEST) {
+    answer_nothing(call, 400); /* nobody waits for an answer to these */
+    return NULL;
+  }
   if (rc != KM_OK) {
     answer_error(call, 400, code, NULL, "%s", err.message);
     return NULL;

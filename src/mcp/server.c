@@ -75,6 +75,7 @@ void km_mcp_free(struct km_mcp *mcp)
 static void run_on_worker(void *data)
 {
   struct km_call *call = data;
+  call->deadline = km_deadline_in_ms(call->mcp->features->default_deadline_ms);
   call->private->method->handle(call);
   call_unlink(call);
 }

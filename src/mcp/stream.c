@@ -96,9 +96,9 @@ void handle_listen(struct km_call *call)
   honour(call, wanted, subscription, yyjson_mut_obj_add_obj(doc, params, "notifications"));
   add_subscription_id(call, doc, params);
   call->private->subscription = subscription;
-  call_link(call);
   /* The acknowledgement is the first message of the stream. */
-  if (!call_send(call, encode_notification(doc, "notifications/subscriptions/acknowledged", params))) {
+  if (!call_link_and_send(call,
+                          encode_notification(doc, "notifications/subscriptions/acknowledged", params))) {
     stream_end(call);
   }
 }
