@@ -20,6 +20,7 @@
 
 #define DEFAULT_CONNECTIONS 64U
 #define DEFAULT_IDLE_MS     60000
+#define DEFAULT_CONNECT_MS  3000
 
 static void free_client(struct km_http_client *client)
 {
@@ -138,7 +139,8 @@ enum km_rc km_http_client_new(struct km_loop *loop, const struct km_http_options
   client->http2 = client->target.tls && wants_http2(options->http2);
   client->accept_encoding = options->accept_encoding;
   int64_t connect_ms = options->connect_timeout_ms;
-  client->connect_timeout_ms = connect_ms > 0 && connect_ms < LONG_MAX ? (long)connect_ms : 0;
+  client->connect_timeout_ms =
+      connect_ms > 0 && connect_ms < LONG_MAX ? (long)connect_ms : DEFAULT_CONNECT_MS;
   client->max_connections = options->max_connections > 0 ? options->max_connections : DEFAULT_CONNECTIONS;
   client->idle_ms = (uint64_t)(options->idle_ms > 0 ? options->idle_ms : DEFAULT_IDLE_MS);
   *ret = client;

@@ -56,7 +56,7 @@ struct km_transfer {
   /* Loop thread only. */
   uv_timer_t deadline;
   bool has_deadline_timer; /* `deadline` is an open libuv handle */
-  bool running;            /* in client->running and in the multi handle */
+  bool running;            /* in client->running and in the multi handle; else perhaps in client->ended */
   struct km_transfer *prev, *next;
 };
 
@@ -84,11 +84,12 @@ struct km_http_client {
   bool closing;
 
   /* Loop thread only. */
-  CURLM *multi; /* NULL while asleep */
-  bool has_timers;
+  CURLM *multi;     /* NULL while asleep */
+  bool has_handles; /* the three below are open */
   uv_timer_t curl_timer, sweep_timer;
-  uint64_t last_end_ms; /* when the last transfer ended, in loop time */
-  struct km_transfer *running;
+  uv_prepare_t flush;
+  uint64_t last_end_ms;                /* when the last transfer ended, in loop time */
+  struct km_transfer *running, *ended; /* `ended`: their callers are yet to be woken */
   struct km_socket_watch *sockets[KM_SOCKET_BUCKETS];
   bool closed;           /* start nothing more */
   unsigned open_handles; /* libuv handles that point into this client's memory */

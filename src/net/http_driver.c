@@ -36,7 +36,7 @@ static void count_closed(struct km_http_client *client)
   }
 }
 
-static void timer_closed(uv_handle_t *handle)
+static void handle_closed(uv_handle_t *handle)
 {
   count_closed(handle->data);
 }
@@ -82,27 +82,51 @@ static void retire_idle_transfers(struct km_http_client *client)
 
 /* -- ending ------------------------------------------------------------------------------------------------------- */
 
-/* Hands the transfer back to its caller, who may reuse it at once. */
+/* Hands ended transfers back to their callers, who may reuse them at once. */
+static void flush_ended(uv_prepare_t *handle)
+{
+  struct km_http_client *client = handle->data;
+  struct km_transfer *transfer = client->ended;
+  client->ended = NULL;
+  (void)uv_prepare_stop(handle);
+  while (transfer != NULL) {
+    struct km_transfer *next = transfer->next;
+    sem_post(&transfer->done);
+    transfer = next;
+  }
+}
+
+static void unlink_running(struct km_transfer *transfer)
+{
+  transfer->running = false;
+  if (transfer->prev != NULL) {
+    transfer->prev->next = transfer->next;
+  } else {
+    transfer->client->running = transfer->next;
+  }
+  if (transfer->next != NULL) {
+    transfer->next->prev = transfer->prev;
+  }
+}
+
+/* The caller is woken when the loop has nothing else to do: each caller woken earlier would take the processor from
+ * the one thread that all the others wait for. */
 static void end_transfer(struct km_transfer *transfer, enum km_transfer_end end, CURLcode code)
 {
   struct km_http_client *client = transfer->client;
   if (transfer->running) {
-    transfer->running = false;
-    if (transfer->prev != NULL) {
-      transfer->prev->next = transfer->next;
-    } else {
-      client->running = transfer->next;
-    }
-    if (transfer->next != NULL) {
-      transfer->next->prev = transfer->prev;
-    }
+    unlink_running(transfer);
     (void)uv_timer_stop(&transfer->deadline);
     (void)curl_multi_remove_handle(client->multi, transfer->easy);
     client->last_end_ms = uv_now(km_loop_uv(client->loop));
   }
   transfer->end = end;
   transfer->code = code;
-  sem_post(&transfer->done);
+  if (client->ended == NULL) {
+    (void)uv_prepare_start(&client->flush, flush_ended);
+  }
+  transfer->next = client->ended;
+  client->ended = transfer;
 }
 
 static struct km_transfer *transfer_of(CURL *easy)
@@ -320,20 +344,29 @@ static void sweep(uv_timer_t *handle)
   }
 }
 
-static void open_timer(struct km_http_client *client, uv_timer_t *timer, void *data)
+/* libuv handles live as long as the client: closing one takes a turn of the loop. */
+static void open_handles(struct km_http_client *client)
 {
-  (void)uv_timer_init(km_loop_uv(client->loop), timer);
-  timer->data = data;
-  client->open_handles++;
+  uv_loop_t *loop = km_loop_uv(client->loop);
+  (void)uv_timer_init(loop, &client->curl_timer);
+  (void)uv_timer_init(loop, &client->sweep_timer);
+  (void)uv_prepare_init(loop, &client->flush);
+  client->curl_timer.data = client->sweep_timer.data = client->flush.data = client;
+  client->open_handles += 3;
+  client->has_handles = true;
+}
+
+static void close_handles(struct km_http_client *client)
+{
+  if (client->has_handles) {
+    uv_close((uv_handle_t *)&client->curl_timer, handle_closed);
+    uv_close((uv_handle_t *)&client->sweep_timer, handle_closed);
+    uv_close((uv_handle_t *)&client->flush, handle_closed);
+  }
 }
 
 static void wake_up(struct km_http_client *client)
 {
-  if (!client->has_timers) {
-    open_timer(client, &client->curl_timer, client);
-    open_timer(client, &client->sweep_timer, client);
-    client->has_timers = true;
-  }
   client->multi = curl_multi_init();
   KM_ASSERT(client->multi != NULL);
   CURLM *multi = client->multi;
@@ -354,29 +387,24 @@ static void wake_up(struct km_http_client *client)
 /* False when the deadline has passed already. */
 static bool start_deadline(struct km_transfer *transfer)
 {
+  uv_loop_t *loop = km_loop_uv(transfer->client->loop);
   if (!transfer->has_deadline_timer) {
-    open_timer(transfer->client, &transfer->deadline, transfer);
+    (void)uv_timer_init(loop, &transfer->deadline);
+    transfer->deadline.data = transfer;
+    transfer->client->open_handles++;
     transfer->has_deadline_timer = true;
   }
   int64_t left_ms = km_deadline_left_ms(transfer->request->deadline);
   if (left_ms != INT64_MAX) {
-    uv_update_time(km_loop_uv(transfer->client->loop)); /* timers count from the loop's notion of now */
+    uv_update_time(loop); /* timers count from the loop's notion of now */
     (void)uv_timer_start(&transfer->deadline, deadline_passed, (uint64_t)left_ms, 0);
   }
   return left_ms > 0;
 }
 
-void km_driver_start(void *data)
+static void link_running(struct km_transfer *transfer)
 {
-  struct km_transfer *transfer = data;
   struct km_http_client *client = transfer->client;
-  if (client->closed) {
-    end_transfer(transfer, KM_END_CLOSED, CURLE_OK);
-    return;
-  }
-  if (client->multi == NULL) {
-    wake_up(client);
-  }
   transfer->running = true;
   transfer->prev = NULL;
   transfer->next = client->running;
@@ -384,6 +412,23 @@ void km_driver_start(void *data)
     transfer->next->prev = transfer;
   }
   client->running = transfer;
+}
+
+void km_driver_start(void *data)
+{
+  struct km_transfer *transfer = data;
+  struct km_http_client *client = transfer->client;
+  if (!client->has_handles) {
+    open_handles(client);
+  }
+  if (client->closed) {
+    end_transfer(transfer, KM_END_CLOSED, CURLE_OK);
+    return;
+  }
+  if (client->multi == NULL) {
+    wake_up(client);
+  }
+  link_running(transfer);
   if (!start_deadline(transfer)) {
     end_transfer(transfer, KM_END_DEADLINE, CURLE_OK);
   } else if (curl_multi_add_handle(client->multi, transfer->easy) != CURLM_OK) {
@@ -417,9 +462,6 @@ void km_driver_release(void *data)
   client->open_handles++; /* until all are on their way */
   close_connections(client);
   retire_idle_transfers(client);
-  if (client->has_timers) {
-    uv_close((uv_handle_t *)&client->curl_timer, timer_closed);
-    uv_close((uv_handle_t *)&client->sweep_timer, timer_closed);
-  }
+  close_handles(client);
   count_closed(client);
 }

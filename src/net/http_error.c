@@ -197,17 +197,21 @@ static const char *phase(const struct km_transfer *transfer)
   return transfer->resolving ? "resolving the name" : "waiting for a free connection";
 }
 
+static uint64_t elapsed_ms(const struct km_transfer *transfer)
+{
+  return (km_clock_ns() - transfer->started_ns) / KM_NS_PER_MS;
+}
+
 static enum km_rc fail_deadline(const struct km_transfer *transfer, struct km_error *err)
 {
-  uint64_t elapsed_ms = (km_clock_ns() - transfer->started_ns) / KM_NS_PER_MS;
   return km_error_set(err, KM_E_TIMEOUT, "no complete answer from %s within %" PRIu64 " ms (still %s)",
-                      transfer->client->target.authority, elapsed_ms, phase(transfer));
+                      transfer->client->target.authority, elapsed_ms(transfer), phase(transfer));
 }
 
 static enum km_rc fail_connect_deadline(const struct km_transfer *transfer, struct km_error *err)
 {
-  km_error_set(err, KM_E_UNAVAILABLE, "could not connect to %s within %ld ms (still %s)",
-               transfer->client->target.authority, transfer->client->connect_timeout_ms, phase(transfer));
+  km_error_set(err, KM_E_UNAVAILABLE, "could not connect to %s within %" PRIu64 " ms (still %s)",
+               transfer->client->target.authority, elapsed_ms(transfer), phase(transfer));
   return km_error_hint(err, "check that the server is reachable from here: network, VPN, firewall, proxy");
 }
 

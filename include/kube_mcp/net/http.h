@@ -31,10 +31,10 @@ struct km_http_options {
   const struct km_secret *client_cert_pem, *client_key_pem; /* both or neither; NULL = none */
   bool insecure_skip_verify;
   enum km_http2 http2;
-  bool accept_encoding; /* ask for compressed bodies (slow links only) */
-  int64_t connect_timeout_ms;
-  unsigned max_connections; /* per client; 0 = 64 */
-  int64_t idle_ms;          /* connections unused for so long are closed; 0 = one minute */
+  bool accept_encoding;       /* ask for compressed bodies (slow links only) */
+  int64_t connect_timeout_ms; /* name, TCP, proxy and TLS together; 0 = three seconds */
+  unsigned max_connections;   /* per client; 0 = 64 */
+  int64_t idle_ms;            /* connections unused for so long are closed; 0 = one minute */
   const char *user_agent;
 };
 
@@ -59,11 +59,11 @@ struct km_http_request {
   const struct km_secret *basic_user, *basic_password;
   const void *body;
   size_t body_len;
-  size_t max_body_bytes;    /* of the answer */
+  size_t max_body_bytes;    /* of what is collected of the answer; 0 = nothing may come */
   km_deadline deadline;     /* total, 0 = none */
   struct km_cancel *cancel; /* may be NULL */
   /* Optional streaming: gets each piece of a 2xx body on the loop thread instead of it being collected; returning
-   * false ends the transfer. Must not block. */
+   * false ends the transfer, and the call with KM_OK. Must not block. */
   bool (*on_data)(void *data, const char *piece, size_t len);
   void *on_data_arg;
 };

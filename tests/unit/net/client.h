@@ -8,6 +8,16 @@
 
 #define MIB ((size_t)1024 * 1024)
 
+/* Names of these tests are not loopback addresses, so a proxy of the surroundings would be asked for them. */
+static inline void clear_proxy_environment(void)
+{
+  static const char *const names[] = {"HTTPS_PROXY", "https_proxy", "HTTP_PROXY",
+                                      "http_proxy",  "NO_PROXY",    "no_proxy"};
+  for (size_t i = 0; i < KM_ARRAY_LEN(names); i++) {
+    unsetenv(names[i]);
+  }
+}
+
 static inline struct km_loop *new_loop(void)
 {
   struct km_loop *loop = NULL;

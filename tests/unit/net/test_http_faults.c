@@ -87,7 +87,8 @@ static void test_resolver_that_hangs(void **state)
   request.deadline = km_deadline_in_ms(60);
   expect_failure(client, &request, KM_E_TIMEOUT, "resolving the name");
   request.deadline = km_deadline_in_ms(5000);
-  struct km_error err = expect_failure(client, &request, KM_E_UNAVAILABLE, "within 150 ms");
+  struct km_error err =
+      expect_failure(client, &request, KM_E_UNAVAILABLE, "could not connect to slow.test:443 within");
   assert_contains(err.message, "resolving the name");
   km_http_client_free(client);
   km_loop_free(loop);
@@ -160,7 +161,7 @@ static void test_connect_deadline(void **state)
       new_client_with(loop, &(struct km_http_options){.base_url = url, .connect_timeout_ms = 120});
   struct km_http_request request = get_request("/");
   struct km_error err = expect_failure(client, &request, KM_E_UNAVAILABLE, "could not connect to 127.0.0.1:");
-  assert_contains(err.message, "within 120 ms (still connecting)");
+  assert_contains(err.message, "ms (still connecting)");
   request.deadline = km_deadline_in_ms(40);
   expect_failure(client, &request, KM_E_TIMEOUT, "still connecting");
   km_http_client_free(client);
@@ -491,6 +492,8 @@ static void test_dead_proxy(void **state)
 
 int main(void)
 {
+  clear_proxy_environment();
+  setenv("NO_PROXY", "*", 1); /* binds the environment's proxies, not one that is given */
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_name_that_does_not_exist),
       cmocka_unit_test(test_resolver_that_hangs),

@@ -383,7 +383,7 @@ static void test_handshake_deadline(void **state)
   options.connect_timeout_ms = 120;
   struct km_http_client *client = new_client_with(loop, &options);
   struct km_http_request request = get_request("/");
-  struct km_error err = expect_failure(client, &request, KM_E_UNAVAILABLE, "within 120 ms");
+  struct km_error err = expect_failure(client, &request, KM_E_UNAVAILABLE, "could not connect to 127.0.0.1:");
   assert_contains(err.message, "in the TLS handshake");
   request.deadline = km_deadline_in_ms(40);
   expect_failure(client, &request, KM_E_TIMEOUT, "in the TLS handshake");
