@@ -97,8 +97,10 @@ static int feed(void *data, unsigned char *buffer, size_t size, size_t *ret_size
     return 0;
   }
   size_t n = reader->len - reader->fed < size ? reader->len - reader->fed : size;
-  memcpy(buffer, reader->data + reader->fed, n);
-  reader->fed += n;
+  if (n > 0) {
+    memcpy(buffer, reader->data + reader->fed, n);
+    reader->fed += n;
+  }
   *ret_size = n;
   return 1;
 }

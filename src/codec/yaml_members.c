@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "kube_mcp/base/compiler.h"
+
 #include "kube_mcp/base/banned.h"
 
 #define FIRST_CAPACITY 16
@@ -41,7 +43,10 @@ static int compare_keys(yyjson_mut_val *a, yyjson_mut_val *b)
   if (len_a != len_b) {
     return len_a < len_b ? -1 : 1;
   }
-  return memcmp(yyjson_mut_get_str(a), yyjson_mut_get_str(b), len_a);
+  const char *text_a = yyjson_mut_get_str(a);
+  const char *text_b = yyjson_mut_get_str(b);
+  KM_ASSERT(text_a != NULL && text_b != NULL);
+  return memcmp(text_a, text_b, len_a);
 }
 
 /* Orders pointers into one item array by key, equal keys by their place in it. */

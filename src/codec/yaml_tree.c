@@ -28,7 +28,7 @@ struct quoted {
 /* By value, so that it may stand among the arguments of a message. */
 static struct quoted quote(const char *name, size_t len)
 {
-  struct quoted quoted;
+  struct quoted quoted = {0};
   struct km_buf clean;
   km_buf_init(&clean, sizeof(quoted.text) - 1);
   size_t shown = km_utf8_prefix(name, len, MAX_QUOTED_BYTES);

@@ -347,6 +347,7 @@ static void write_member(struct writer *writer, yyjson_val *key, yyjson_val *val
 {
   const char *text = yyjson_get_str(key);
   size_t len = yyjson_get_len(key);
+  KM_ASSERT(text != NULL);
   if (len <= MAX_SIMPLE_KEY && memchr(text, '\n', len) == NULL) {
     struct place place = {.indent = indent, .key = true};
     write_string(writer, &place, text, len);

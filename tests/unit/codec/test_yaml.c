@@ -197,6 +197,7 @@ static void test_documents(void **state)
 {
   (void)state;
   assert_reads("", "[]");
+  assert_reads_len(NULL, 0, "[]");
   assert_reads("# nothing\n", "[]");
   assert_reads("---\n---\na: 1\n---\n# empty\n---\n- 2\n...\n", "[{\"a\":1},[2]]");
   assert_reads("text", "[\"text\"]");
@@ -338,7 +339,7 @@ static void test_alias_bombs_are_refused_at_once(void **state)
   struct km_buf bomb;
   km_buf_init(&bomb, 4096);
   km_buf_puts(&bomb, "a: &a [x,x,x,x,x,x,x,x,x,x]\n");
-  for (char c = 'b'; c <= 'k'; c++) {
+  for (int c = 'b'; c <= 'k'; c++) {
     km_buf_printf(&bomb, "%c: &%c [", c, c);
     for (int i = 0; i < 10; i++) {
       km_buf_printf(&bomb, "*%c,", c - 1);

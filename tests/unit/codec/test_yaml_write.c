@@ -1,5 +1,6 @@
 /* km_yaml_write: the very bytes kubectl prints (goldens from sigs.k8s.io/yaml), and that all of it reads
  * back. */
+#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -45,7 +46,7 @@ static bool same(yyjson_val *a, yyjson_val *b)
   if (yyjson_is_num(a) && yyjson_is_num(b) && (yyjson_is_real(a) || yyjson_is_real(b))) {
     double x = yyjson_get_num(a);
     double y = yyjson_get_num(b);
-    return memcmp(&x, &y, sizeof(x)) == 0;
+    return x == y && signbit(x) == signbit(y);
   }
   if (yyjson_get_type(a) != yyjson_get_type(b)) {
     return false;
