@@ -1,0 +1,253 @@
+/* The recorded clusters.
+ *
+ * Each object is kept as a tree, for selectors, and as the texts that answers are made of, so that a list of thousands is
+ * a matter of copying. Timestamps near the time of the recording are moved to end now; others (2031-...) stay. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "kube_mcp/base/alloc.h"
+#include "kube_mcp/base/clock.h"
+#include "kube_mcp/base/file.h"
+#include "kube_mcp/base/str.h"
+#include "kube_mcp/codec/json.h"
+#include "kube_mcp/codec/yaml.h"
+#include "sim.h"
+
+#include "kube_mcp/base/banned.h"
+
+#define MAX_FILE_BYTES  ((size_t)32 * 1024 * 1024)
+#define MOVED_WITHIN_MS ((int64_t)7 * 24 * 3600 * 1000)
+#define STAMP_LEN       strlen("2026-01-02T03:04:05")
+
+struct loader {
+  struct km_arena *arena;
+  int64_t recorded_ms, shift_ms;
+};
+
+/* --- one object ------------------------------------------------------------------------------------------------------- */
+
+/* Moves the timestamps in a JSON text, in place: their length stays the same. */
+static void move_timestamps(const struct loader *loader, char *json)
+{
+  for (char *p = strchr(json, '"'); p != NULL; p = strchr(p + 1, '"')) {
+    size_t len = strspn(p + 1, "0123456789-T:.Z");
+    int64_t ms = 0;
+    if (len < STAMP_LEN + 1 || p[1 + len] != '"' || p[len] != 'Z' || !km_rfc3339_parse(p + 1, len, &ms) ||
+        llabs(ms - loader->recorded_ms) > MOVED_WITHIN_MS) {
+      continue;
+    }
+    char moved[40];
+    km_rfc3339(moved, sizeof(moved), ms + loader->shift_ms);
+    memcpy(p + 1, moved, STAMP_LEN);
+  }
+}
+
+static const char *keep(const struct loader *loader, yyjson_mut_val *val)
+{
+  size_t len = 0;
+  char *text = yyjson_mut_val_write(val, YYJSON_WRITE_NOFLAG, &len);
+  const char *kept = km_arena_strndup(loader->arena, text, len);
+  free(text);
+  return kept;
+}
+
+static const char *metadata_text(const struct loader *loader, yyjson_val *root)
+{
+  yyjson_mut_doc *doc = yyjson_mut_doc_new(NULL);
+  yyjson_mut_val *out = yyjson_mut_obj(doc);
+  yyjson_mut_obj_add_str(doc, out, "kind", "PartialObjectMetadata");
+  yyjson_mut_obj_add_str(doc, out, "apiVersion", "meta.k8s.io/v1");
+  yyjson_mut_obj_add_val(doc, out, "metadata", yyjson_val_mut_copy(doc, yyjson_obj_get(root, "metadata")));
+  const char *text = keep(loader, out);
+  yyjson_mut_doc_free(doc);
+  return text;
+}
+
+static const char *item_text(const struct loader *loader, const struct sim_resource *resource,
+                             yyjson_val *root)
+{
+  yyjson_mut_doc *doc = yyjson_mut_doc_new(NULL);
+  yyjson_mut_val *copy = yyjson_val_mut_copy(doc, root);
+  bool built_in = strstr(resource->group, ".example.com") == NULL;
+  if (built_in) {
+    yyjson_mut_obj_remove_key(copy, "kind");
+    yyjson_mut_obj_remove_key(copy, "apiVersion");
+  }
+  const char *text = keep(loader, copy);
+  yyjson_mut_doc_free(doc);
+  return text;
+}
+
+/* JSON is changed, and stays the object's text. */
+static void make_object(const struct loader *loader, const struct sim_resource *resource, char *json,
+                        yyjson_val *cells, struct sim_object *ret)
+{
+  struct km_error err;
+  yyjson_doc *doc = NULL;
+  KM_ASSERT(km_json_parse(loader->arena, json, strlen(json), KM_JSON_MAX_DEPTH, &doc, &err) == KM_OK);
+  yyjson_val *root = yyjson_doc_get_root(doc);
+  yyjson_val *metadata = km_json_obj(root, "metadata");
+  const char *ns = km_json_str(metadata, "namespace"), *created = km_json_str(metadata, "creationTimestamp");
+  *ret = (struct sim_object){.ns = ns == NULL ? "" : ns,
+                             .name = km_json_str(metadata, "name"),
+                             .root = root,
+                             .cells = cells,
+                             .json = json,
+                             .item = item_text(loader, resource, root),
+                             .metadata = metadata_text(loader, root)};
+  if (created != NULL) {
+    (void)km_rfc3339_parse(created, strlen(created), &ret->created_ms);
+  }
+}
+
+static int by_key(const void *a, const void *b)
+{
+  const struct sim_object *left = a, *right = b;
+  int order = strcmp(left->ns, right->ns);
+  return order != 0 ? order : strcmp(left->name, right->name);
+}
+
+/* --- a cluster ---------------------------------------------------------------------------------------------------------- */
+
+static void load_resource(const struct loader *loader, yyjson_val *recorded, struct sim_resource *ret)
+{
+  yyjson_val *items = km_json_arr(recorded, "items");
+  struct sim_resource resource = {
+      .group = km_json_str(recorded, "group"),
+      .version = km_json_str(recorded, "version"),
+      .plural = km_json_str(recorded, "resource"),
+      .kind = km_json_str(recorded, "kind"),
+      .columns = km_json_arr(recorded, "columns"),
+      .objects = KM_ARENA_ARRAY(loader->arena, struct sim_object, yyjson_arr_size(items) + 1),
+  };
+  size_t i, max;
+  yyjson_val *item;
+  yyjson_arr_foreach(items, i, max, item)
+  {
+    struct km_buf json;
+    km_buf_init(&json, MAX_FILE_BYTES);
+    km_json_write_val(km_json_obj(item, "object"), false, &json);
+    move_timestamps(loader, json.data);
+    make_object(loader, &resource, km_arena_strndup(loader->arena, json.data, json.len),
+                km_json_arr(item, "cells"), &resource.objects[resource.count++]);
+    km_buf_done(&json);
+  }
+  qsort(resource.objects, resource.count, sizeof(*resource.objects), by_key);
+  *ret = resource;
+}
+
+/* TEXT with every FROM replaced by TO. */
+static char *replaced(struct km_arena *arena, const char *text, const char *from, const char *to)
+{
+  struct km_buf out;
+  km_buf_init(&out, MAX_FILE_BYTES);
+  for (const char *hit; (hit = strstr(text, from)) != NULL; text = hit + strlen(from)) {
+    km_buf_append(&out, text, (size_t)(hit - text));
+    km_buf_puts(&out, to);
+  }
+  km_buf_puts(&out, text);
+  char *copy = km_arena_strndup(arena, out.data, out.len);
+  km_buf_done(&out);
+  return copy;
+}
+
+/* Adds COUNT copies of a running pod. */
+static void add_pods(const struct loader *loader, struct sim_cluster *cluster, long count)
+{
+  struct sim_resource *pods = km_unconst(sim_resource_find(cluster, "", "pods"));
+  if (count <= 0 || pods == NULL || pods->count == 0) {
+    return;
+  }
+  const struct sim_object model = pods->objects[0];
+  struct sim_object *all = KM_ARENA_ARRAY(loader->arena, struct sim_object, pods->count + (size_t)count);
+  memcpy(all, pods->objects, pods->count * sizeof(*all));
+  for (long i = 0; i < count; i++) {
+    char name[32];
+    (void)snprintf(name, sizeof(name), "load-%06ld", i);
+    char *json = replaced(loader->arena, model.json, model.name, name);
+    json = replaced(loader->arena, json, km_arena_printf(loader->arena, "\"namespace\":\"%s\"", model.ns),
+                    "\"namespace\":\"load\"");
+    make_object(loader, pods, json, model.cells, &all[pods->count++]);
+  }
+  qsort(all, pods->count, sizeof(*all), by_key);
+  pods->objects = all;
+}
+
+static enum km_rc read_discovery(struct km_arena *arena, const char *dir, struct sim_cluster *cluster,
+                                 struct km_error *err)
+{
+  char *text = NULL;
+  size_t len = 0;
+  yyjson_doc *doc = NULL;
+  enum km_rc rc =
+      km_file_read(arena, km_path_join(arena, dir, "discovery.json"), MAX_FILE_BYTES, &text, &len, err);
+  if (rc == KM_OK) {
+    rc = km_json_parse(arena, text, len, KM_JSON_MAX_DEPTH, &doc, err);
+  }
+  if (rc == KM_OK) {
+    yyjson_val *root = yyjson_doc_get_root(doc);
+    cluster->core = km_json_arr(root, km_arena_printf(arena, "%s/api", cluster->name));
+    cluster->groups = km_json_arr(root, km_arena_printf(arena, "%s/apis", cluster->name));
+  }
+  return rc;
+}
+
+enum km_rc sim_cluster_load(struct km_arena *arena, const char *dir, const char *name, long pods,
+                            struct sim_cluster *ret, struct km_error *err)
+{
+  struct sim_cluster cluster = {.name = name};
+  char *text = NULL;
+  size_t len = 0;
+  yyjson_doc *doc = NULL;
+  const char *path = km_path_join(arena, dir, km_arena_printf(arena, "%s.yaml", name));
+  enum km_rc rc = km_file_read(arena, path, MAX_FILE_BYTES, &text, &len, err);
+  if (rc == KM_OK) {
+    rc = km_yaml_parse(arena, text, len, path, &km_yaml_default_limits, &doc, err);
+  }
+  if (rc == KM_OK) {
+    rc = read_discovery(arena, dir, &cluster, err);
+  }
+  if (rc != KM_OK) {
+    return rc;
+  }
+  yyjson_val *documents = yyjson_doc_get_root(doc);
+  yyjson_val *head = yyjson_arr_get_first(documents);
+  const char *recorded = km_json_str(head, "recorded");
+  struct loader loader = {.arena = arena};
+  if (recorded == NULL || !km_rfc3339_parse(recorded, strlen(recorded), &loader.recorded_ms)) {
+    return km_error_set(err, KM_E_INVALID, "%s does not say when it was recorded", path);
+  }
+  loader.shift_ms = km_clock_wall_ms() - loader.recorded_ms;
+  cluster.version = km_json_obj(head, "version");
+  cluster.resources = KM_ARENA_ARRAY(arena, struct sim_resource, yyjson_arr_size(documents));
+  for (size_t i = 1; i < yyjson_arr_size(documents); i++) {
+    load_resource(&loader, yyjson_arr_get(documents, i), &cluster.resources[cluster.count++]);
+  }
+  add_pods(&loader, &cluster, pods);
+  *ret = cluster;
+  return KM_OK;
+}
+
+const struct sim_resource *sim_resource_find(const struct sim_cluster *cluster, const char *group,
+                                             const char *plural)
+{
+  /* The same events are served in two groups. */
+  const char *stored = km_streq(group, "events.k8s.io") ? "" : group;
+  for (size_t i = 0; i < cluster->count; i++) {
+    if (km_streq(cluster->resources[i].group, stored) && km_streq(cluster->resources[i].plural, plural)) {
+      return &cluster->resources[i];
+    }
+  }
+  return NULL;
+}
+
+const struct sim_object *sim_object_find(const struct sim_resource *resource, const char *ns,
+                                         const char *name)
+{
+  if (resource == NULL) {
+    return NULL;
+  }
+  struct sim_object key = {.ns = ns, .name = name};
+  return bsearch(&key, resource->objects, resource->count, sizeof(key), by_key);
+}

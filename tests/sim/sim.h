@@ -1,0 +1,187 @@
+/* The simulator: two Kubernetes API servers that answer reads from recorded data, as the real ones did.
+ *
+ * A request goes serve.c (HTTP, identity, faults) -> answer.c (which resource, may they) -> listing.c, discovery.c,
+ * logs.c. The data never changes after start, so nothing but the list of faults needs a lock. */
+#ifndef SIM_H
+#define SIM_H
+
+#include <yyjson.h>
+
+#include "kube_mcp/base/arena.h"
+#include "kube_mcp/base/buf.h"
+#include "kube_mcp/base/error.h"
+
+#define SIM_MAX_ANSWER       ((size_t)256 * 1024 * 1024)
+#define SIM_MAX_GROUPS       8
+#define SIM_RESOURCE_VERSION 100000 /* of every list */
+
+/* --- data ----------------------------------------------------------------------------------------------------------- */
+
+struct sim_object {
+  const char *ns, *name; /* ns is "" for cluster-wide ones */
+  yyjson_val *root;
+  yyjson_val *cells; /* of its row, with the recorded age */
+  const char *json;  /* as a GET answers it */
+  const char *item;  /* as a list does: built-in kinds without kind and apiVersion */
+  const char *metadata;
+  int64_t created_ms;
+};
+
+struct sim_resource {
+  const char *group, *version, *plural, *kind;
+  yyjson_val *columns; /* empty: this API lays out no Tables */
+  struct sim_object *objects;
+  size_t count;
+};
+
+struct sim_cluster {
+  const char *name;
+  yyjson_val *version;       /* what /version answers */
+  yyjson_val *core, *groups; /* arrays of APIGroupDiscovery */
+  struct sim_resource *resources;
+  size_t count;
+};
+
+/* Reads DIR/NAME.yaml and DIR/discovery.json; timestamps are moved so that the recording seems to have ended now.
+ * PODS generated pods in the namespace "load" come in addition. */
+enum km_rc sim_cluster_load(struct km_arena *arena, const char *dir, const char *name, long pods,
+                            struct sim_cluster *ret, struct km_error *err);
+const struct sim_resource *sim_resource_find(const struct sim_cluster *cluster, const char *group,
+                                             const char *plural);
+const struct sim_object *sim_object_find(const struct sim_resource *resource, const char *ns,
+                                         const char *name);
+
+/* --- one request ---------------------------------------------------------------------------------------------------- */
+
+struct sim_identity {
+  char user[128];
+  char groups[SIM_MAX_GROUPS][128];
+  size_t group_count;
+};
+
+struct sim_request {
+  const struct sim_cluster *cluster;
+  const struct sim_identity *who;
+  struct km_arena *arena;
+  const char *method, *path, *accept, *body;
+  const char *(*query)(void *data, const char *name); /* NULL when absent */
+  void *query_data;
+};
+
+struct sim_answer {
+  unsigned status;
+  const char *type;
+  struct km_buf body;
+};
+
+/* The resource that a path names, after discovery. */
+struct sim_target {
+  const char *group, *version, *plural, *ns, *name, *subresource; /* "" = none */
+  const struct sim_resource *resource;                            /* NULL: nothing of it is recorded */
+  const char *kind;
+};
+
+void sim_answer(const struct sim_request *request, struct sim_answer *answer);
+/* A Status. DETAILS is a JSON object, or NULL. */
+void sim_fail(struct sim_answer *answer, unsigned status, const char *reason, const char *details,
+              const char *format, ...) KM_PRINTF(5, 6);
+const char *sim_query(const struct sim_request *request, const char *name); /* "" when absent */
+
+void sim_list(const struct sim_request *request, const struct sim_target *target, struct sim_answer *answer);
+void sim_get(const struct sim_request *request, const struct sim_target *target, struct sim_answer *answer);
+void sim_logs(const struct sim_request *request, const struct sim_object *pod, struct sim_answer *answer);
+
+/* --- discovery ------------------------------------------------------------------------------------------------------ */
+
+/* Answers /api, /apis and what lies directly below; false when PATH is something else. */
+bool sim_discovery(const struct sim_request *request, struct sim_answer *answer);
+/* The entry of a resource, or NULL. */
+yyjson_val *sim_discovered(const struct sim_cluster *cluster, const char *group, const char *version,
+                           const char *plural);
+
+/* --- access --------------------------------------------------------------------------------------------------------- */
+
+struct sim_access {
+  const char *verb, *group, *resource, *ns, *name;
+};
+/* Evaluates the recorded roles and bindings. */
+bool sim_allowed(const struct sim_cluster *cluster, const struct sim_identity *who,
+                 const struct sim_access *access);
+/* Answers SelfSubjectAccessReview, SelfSubjectReview; false for another resource. */
+bool sim_review(const struct sim_request *request, const struct sim_target *target,
+                struct sim_answer *answer);
+bool sim_in_group(const struct sim_identity *who, const char *group);
+
+/* --- selectors ------------------------------------------------------------------------------------------------------ */
+
+struct sim_selector;
+/* NULL with a message in ERR when TEXT is malformed. */
+struct sim_selector *sim_labels_parse(struct km_arena *arena, const char *text, struct km_error *err);
+struct sim_selector *sim_fields_parse(struct km_arena *arena, const char *text,
+                                      const struct sim_target *target, struct km_error *err);
+bool sim_selector_matches(const struct sim_selector *selector, const struct sim_object *object);
+
+/* --- faults --------------------------------------------------------------------------------------------------------- */
+
+enum sim_body {
+  SIM_BODY_WHOLE,
+  SIM_BODY_RESET,
+  SIM_BODY_TRUNCATED,
+  SIM_BODY_GARBAGE,
+  SIM_BODY_HTML,
+  SIM_BODY_EMPTY
+};
+
+struct sim_fault {
+  char path[256]; /* prefix; "" = any */
+  unsigned status, retry_after_s;
+  long delay_ms, count; /* count 0 = until cleared */
+  enum sim_body body;
+};
+/* False when the body is of no known kind or there are too many. */
+bool sim_fault_add(const struct sim_fault *fault, const char *body);
+void sim_faults_clear(void);
+/* The fault for a request of PATH, used up by one; false if none. Waits out its delay, or until faults are cleared. */
+bool sim_fault_take(const char *path, struct sim_fault *ret);
+
+/* --- keys, files, servers --------------------------------------------------------------------------------------------- */
+
+struct sim_pair {
+  char *certificate, *key; /* PEM */
+};
+
+struct sim_pki {
+  struct sim_pair ca, server, admin, expired, other;
+};
+enum km_rc sim_pki_make(struct km_arena *arena, const char *cluster, struct sim_pki *ret,
+                        struct km_error *err);
+
+struct sim_login {
+  const char *token;
+  struct sim_identity identity;
+};
+
+struct sim_server; /* one API server, or the one that takes faults */
+enum km_rc sim_server_start(const struct sim_cluster *cluster, const struct sim_pki *pki,
+                            const struct sim_login *logins, size_t login_count, unsigned port,
+                            struct sim_server **ret, struct km_error *err);
+enum km_rc sim_admin_start(unsigned port, struct sim_server **ret, struct km_error *err);
+unsigned sim_server_port(const struct sim_server *server);
+void sim_server_stop(struct sim_server *server);
+
+enum { SIM_VIEWER, SIM_CHECKOUT_DEV, SIM_NOBODY, SIM_SERVICE_ACCOUNT, SIM_LOGIN_COUNT };
+
+struct sim_world {
+  struct km_arena *arena;
+  const char *dir;
+  struct sim_pki prod, staging;
+  struct sim_login logins[SIM_LOGIN_COUNT];
+  unsigned prod_port, staging_port, admin_port, dead_port;
+  const char *version;
+};
+/* Makes the logins. */
+void sim_world_init(struct sim_world *world);
+/* Writes kubeconfig, env and the key files into world->dir. */
+enum km_rc sim_world_write(const struct sim_world *world, struct km_error *err);
+
+#endif
