@@ -14,14 +14,13 @@
 
 #include "kube_mcp/base/banned.h"
 
-/* The first libcurl whose HTTP/2 we trust unasked. Each of these reaches a Kubernetes client, and is fixed in:
- *   8.0.0   uploads spin or stall when the peer's window is full (curl #10618)
- *   8.1.0   bytes of a cancelled stream are never returned to the connection's window, so enough cancelled calls stop
- *           every other call on that connection (a9b7f72bc9); stalls with several streams of different pace (#11043)
- *   8.2.0   uploads stall around the peer's SETTINGS (#11426)
- *   8.14.0  a stream's window is not opened again (#16955)
- * 8.14.1 is also the first one a Debian release carries (13). */
-#define FIRST_SOUND_HTTP2 0x080e00U
+/* The first libcurl whose HTTP/2 we trust unasked. Before it, and within reach of a Kubernetes client:
+ *   < 8.0.0   a stream that is reset, or a connection that is closed, while others run can pass for a complete answer
+ *             (curl #10693, #10715); uploads spin while the peer's window is full (#10618)
+ *   < 8.2.0   uploads of more than 64 KiB can stall on a new connection (#11426)
+ *   < 8.13.0  a session that nghttp2 has given up is not noticed, and its calls wait for their deadlines (#16544)
+ * Stalls fixed later concern paused transfers; we pause none. */
+#define FIRST_SOUND_HTTP2 0x080d00U
 
 static const curl_version_info_data *version_info;
 
