@@ -249,9 +249,10 @@ static void test_time_is_linear(void **state)
     while (in.len < 1 << 20) {
       km_buf_puts(&in, openers[i]);
     }
+    /* Square time would be minutes even without valgrind. */
     uint64_t start = km_clock_ns();
     km_text_sanitize(&out, in.data, in.len);
-    assert_true(km_clock_ns() - start < 2 * KM_NS_PER_S);
+    assert_true(km_clock_ns() - start < 20 * KM_NS_PER_S);
     km_buf_done(&in);
     km_buf_done(&out);
   }
