@@ -434,8 +434,7 @@ static const char *missing_prompt_arg(const struct km_prompt *prompt, yyjson_val
 
 static enum km_rc attempt_prompt(struct km_call *call, struct km_error *err)
 {
-  const struct km_prompt *prompt = prompt_find(call->mcp, km_json_str(call->params, "name"));
-  return prompt->get(call, km_json_obj(call->params, "arguments"), &call->result, err);
+  return call->private->prompt->get(call, km_json_obj(call->params, "arguments"), &call->result, err);
 }
 
 static void handle_prompts_get(struct km_call *call)
@@ -455,6 +454,7 @@ static void handle_prompts_get(struct km_call *call)
     answer_error(call, 0, KM_RPC_INVALID_PARAMS, NULL, "Prompt '%s' needs the argument '%s'", name, missing);
     return;
   }
+  call->private->prompt = prompt;
   struct km_error err = {0};
   enum km_rc rc = run_with_input(call, attempt_prompt, &err);
   if (needs_no_result(call)) {

@@ -49,6 +49,7 @@ struct km_call_private {
   int log_level; /* enum km_log_level, or LOG_NONE */
   uint64_t started_ns;
   const struct method *method;
+  const struct km_prompt *prompt; /* of prompts/get */
   struct km_subscription *subscription;
   atomic_uint refs;
   pthread_mutex_t reply_mutex; /* guards reply: held while the transport is called */
