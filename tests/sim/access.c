@@ -116,6 +116,12 @@ static void review_access(const struct sim_request *request, struct sim_answer *
 {
   struct km_error err;
   yyjson_doc *doc = NULL;
+  if (request->body[0] != '{') {
+    sim_fail(
+        answer, 415, "UnsupportedMediaType", "{}",
+        "the body of the request was in an unknown format - accepted media types include: application/json");
+    return;
+  }
   if (km_json_parse(request->arena, request->body, strlen(request->body), KM_JSON_MAX_DEPTH, &doc, &err) !=
       KM_OK) {
     sim_fail(answer, 400, "BadRequest", NULL, "couldn't get version/kind; json parse error: %s", err.message);
