@@ -25,13 +25,13 @@ cache_of() {
 }
 
 # Python environment with the MCP SDK and a pinned Node.js, the npm packages, and a Go where the machine has none.
-export KUBE_MCP_PYTHON_ENV KUBE_MCP_NPM KUBE_MCP_GO_ENV
-KUBE_MCP_PYTHON_ENV=$(cache_of python "$REPO/tests/conformance/requirements.txt")
-KUBE_MCP_NPM=$(cache_of npm "$REPO/tests/conformance/package.json" "$REPO/tests/conformance/package-lock.json")
-KUBE_MCP_GO_ENV=$(cache_of go "$REPO/tests/cluster/requirements.txt")
-export KUBE_MCP_PYTHON=$KUBE_MCP_PYTHON_ENV/bin/python
-export KUBE_MCP_NODE=$KUBE_MCP_PYTHON_ENV/bin/node
-export KUBE_MCP_NODE_MODULES=$KUBE_MCP_NPM/node_modules
+export KUBE_MCP_TEST_PYTHON_ENV KUBE_MCP_TEST_NPM KUBE_MCP_TEST_GO_ENV
+KUBE_MCP_TEST_PYTHON_ENV=$(cache_of python "$REPO/tests/conformance/requirements.txt")
+KUBE_MCP_TEST_NPM=$(cache_of npm "$REPO/tests/conformance/package.json" "$REPO/tests/conformance/package-lock.json")
+KUBE_MCP_TEST_GO_ENV=$(cache_of go "$REPO/tests/cluster/requirements.txt")
+export KUBE_MCP_TEST_PYTHON=$KUBE_MCP_TEST_PYTHON_ENV/bin/python
+export KUBE_MCP_TEST_NODE=$KUBE_MCP_TEST_PYTHON_ENV/bin/node
+export KUBE_MCP_TEST_NODE_MODULES=$KUBE_MCP_TEST_NPM/node_modules
 
 # go_is_enough: does the machine's Go build the modules of tests/cluster?
 go_is_enough() {
@@ -44,7 +44,7 @@ go_is_enough() {
 
 # Puts the cached Go first where the machine's own does not do.
 use_tools() {
-	if ! go_is_enough && [ -x "$KUBE_MCP_GO_ENV/bin/go" ]; then
-		export PATH=$KUBE_MCP_GO_ENV/bin:$PATH
+	if ! go_is_enough && [ -x "$KUBE_MCP_TEST_GO_ENV/bin/go" ]; then
+		export PATH=$KUBE_MCP_TEST_GO_ENV/bin:$PATH
 	fi
 }

@@ -236,7 +236,7 @@ class World:
     def __init__(self, target, binary, env_file, log):
         self.target, self.binary, self.log = target, binary, log
         self.simulated = target != "cluster"
-        self.wrapper = shlex.split(os.environ.get("KUBE_MCP_WRAPPER", ""))
+        self.wrapper = shlex.split(os.environ.get("KUBE_MCP_TEST_WRAPPER", ""))
         self.limit = 180 if self.wrapper else 40
         self.vars = read_exports(env_file)
         self.kubeconfig = self.vars["KUBECONFIG"]

@@ -98,7 +98,7 @@ func (r *runtime) ExecInContainer(ctx context.Context, _, _, container string, c
 	// A busy process table or a forbidden namespace shows here.
 	if err := c.Start(); err != nil {
 		reportEnd.Close()
-		return fmt.Errorf("failed to start the sandbox (KUBE_MCP_CLUSTER_EXEC=host runs commands without one): %w", err)
+		return fmt.Errorf("failed to start the sandbox (KUBE_MCP_TEST_CLUSTER_EXEC=host runs commands without one): %w", err)
 	}
 	reportEnd.Close()
 	drained := make(chan struct{})

@@ -63,7 +63,7 @@ func main() {
 	flag.StringVar(&tlsFiles.frontProxyCA, "front-proxy-ca", "", "CA of the clients allowed at the metrics API")
 	flag.IntVar(&metricsPort, "metrics-port", 0, "serve metrics.k8s.io on this port; 0: no metrics API")
 	flag.StringVar(&a.rootDir, "root-dir", "", "where the file systems of the simulated containers live")
-	flag.BoolVar(&a.hostExec, "exec-on-host", os.Getenv("KUBE_MCP_CLUSTER_EXEC") == "host", "run exec commands without a sandbox, as the agent's own user")
+	flag.BoolVar(&a.hostExec, "exec-on-host", os.Getenv("KUBE_MCP_TEST_CLUSTER_EXEC") == "host", "run exec commands without a sandbox, as the agent's own user")
 	flag.Parse()
 
 	cfg, err := clientcmd.BuildConfigFromFlags("", kubeconfig)
