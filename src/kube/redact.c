@@ -30,6 +30,7 @@ enum place {
   PLACE_SECRET_ANNOTATIONS,
 };
 
+/* What is shown in place of LEN bytes at DATA. */
 static yyjson_mut_val *mask(yyjson_mut_doc *doc, const char *data, size_t len)
 {
   char fingerprint[17];
@@ -174,6 +175,7 @@ static enum place place_of_member(yyjson_val *object, const char *key, enum plac
   return PLACE_ANY;
 }
 
+/* Noise, and what cannot be masked in part: gone without a trace. */
 static bool is_dropped(const char *key, enum place place)
 {
   switch (place) {
@@ -253,4 +255,9 @@ static yyjson_mut_val *copy_value(yyjson_mut_doc *doc, yyjson_val *val, enum pla
 yyjson_mut_val *km_redact_object(yyjson_mut_doc *doc, yyjson_val *object)
 {
   return copy_value(doc, object, PLACE_ANY);
+}
+
+yyjson_mut_val *km_redact_item(yyjson_mut_doc *doc, yyjson_val *item, const char *kind)
+{
+  return copy_value(doc, item, km_streq(kind, "Secret") ? PLACE_SECRET : PLACE_ANY);
 }

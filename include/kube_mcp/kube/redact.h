@@ -8,5 +8,7 @@
  * data and stringData values replaced by "<redacted N bytes, fingerprint xxxxxxxxxxxxxxxx>"; kubeconfig-like and
  * service-account token annotations likewise. Works on single objects, lists (items) and nested templates. */
 yyjson_mut_val *km_redact_object(yyjson_mut_doc *doc, yyjson_val *object);
+/* The same for an ITEM of a list of KIND, which its items need not repeat. */
+yyjson_mut_val *km_redact_item(yyjson_mut_doc *doc, yyjson_val *item, const char *kind);
 
 #endif

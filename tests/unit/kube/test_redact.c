@@ -178,6 +178,22 @@ static void test_tricks(void **state)
   (void)expect_no_canary("{'kind':'Secret','metadata':{'annotations':{'x':'  {" CLEAR "'}}}");
 }
 
+/* An item that says neither its kind nor its type is told by the list it comes from. */
+static void test_items_of_a_list(void **state)
+{
+  (void)state;
+  yyjson_val *item = json_of("{'metadata':{'name':'a'},'data':{'a':'" ENCODED "'}}");
+  struct km_buf out;
+  km_buf_init(&out, MIB);
+  assert_true(km_json_write(km_redact_item(km_json_new(arena), item, "Secret"), false, &out));
+  assert_contains(out.data, "<redacted");
+  assert_null(strstr(out.data, ENCODED));
+  km_buf_clear(&out);
+  assert_true(km_json_write(km_redact_item(km_json_new(arena), item, "ConfigMap"), false, &out));
+  assert_contains(out.data, ENCODED);
+  km_buf_done(&out);
+}
+
 static void test_source_is_untouched_and_memory_bounded(void **state)
 {
   (void)state;
@@ -206,6 +222,7 @@ int main(void)
       cmocka_unit_test_setup_teardown(test_values_are_measured_and_comparable, set_up, tear_down),
       cmocka_unit_test_setup_teardown(test_everything_else_stays, set_up, tear_down),
       cmocka_unit_test_setup_teardown(test_tricks, set_up, tear_down),
+      cmocka_unit_test_setup_teardown(test_items_of_a_list, set_up, tear_down),
       cmocka_unit_test_setup_teardown(test_source_is_untouched_and_memory_bounded, set_up, tear_down),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
