@@ -51,6 +51,21 @@ enum km_rc target_open(struct km_call *call, const char *context, struct target 
   return KM_OK;
 }
 
+enum km_rc target_resource(struct km_call *call, struct target *target, const char *kind,
+                           const char *api_version, const struct km_resource **resource, struct km_error *err)
+{
+  if (*resource != NULL) {
+    return KM_OK;
+  }
+  struct km_resource *found = KM_ARENA_NEW(call->arena, struct km_resource);
+  enum km_rc rc =
+      km_client_resolve_kind(target->client, kind, api_version, &target->request, call->arena, found, err);
+  if (rc == KM_OK) {
+    *resource = found;
+  }
+  return rc;
+}
+
 enum km_rc check_read_access(struct km_call *call, struct target *target, const struct km_resource *resource,
                              const char *verb, const char *ns, const char *name, struct km_error *err)
 {
@@ -70,18 +85,4 @@ const char *object_namespace(const struct target *target, const char *ns)
   }
   const char *fallback = km_client_endpoint(target->client)->default_namespace;
   return km_str_empty(fallback) ? "default" : fallback;
-}
-
-enum km_rc compile_fields(struct km_call *call, const struct km_arg_strings *fields, struct km_path ***ret,
-                          struct km_error *err)
-{
-  struct km_path **paths = KM_ARENA_ARRAY(call->arena, struct km_path *, fields->count + 1);
-  for (size_t i = 0; i < fields->count; i++) {
-    if (km_path_compile(call->arena, fields->items[i], &paths[i], err) != KM_OK) {
-      err->type = KM_TYPE_VALIDATION_ERROR;
-      return km_error_wrap(err, "argument 'fields', item %zu", i + 1);
-    }
-  }
-  *ret = paths;
-  return KM_OK;
 }

@@ -1,5 +1,5 @@
-/* What every tool file shares: arguments that mean the same everywhere, the way from a context name to a client, and
- * fetching, shaping and cutting of listings and objects. */
+/* What the tool files share: listings and objects as a whole, the arguments that mean the same everywhere, the way from a
+ * context name to a client, and what may be shown of an object. */
 #ifndef KM_TOOLS_COMMON_H
 #define KM_TOOLS_COMMON_H
 
@@ -18,55 +18,106 @@ extern const char *const context_aliases[];
 extern const char *const list_outputs[];
 extern const char *const object_outputs[];
 
-/* Indexes into list_outputs; object_outputs has the same order but begins with yaml as its default. */
+/* Indexes into list_outputs; object_outputs is the same without count. */
 enum output { OUTPUT_TABLE, OUTPUT_WIDE, OUTPUT_JSON, OUTPUT_YAML, OUTPUT_NAME, OUTPUT_COUNT };
 
-/* --- arguments ---------------------------------------------------------------------------------------------------- */
+/* --- listings --------------------------------------------------------------------------------------------------------- */
+
+/* The arguments of a tool that lists; `kind` and `api_version` are for those that do not know their resource. */
+struct listing {
+  const char *context, *kind, *api_version, *ns, *label_selector, *field_selector, *cursor;
+  int64_t limit; /* 0 = by budget */
+  int output;    /* enum output */
+  struct km_arg_strings fields;
+  const struct km_resource *resource; /* NULL: the one that KIND names in the cluster */
+};
+/* Lists into OUT: table, json, ... cut to the budget, with what was left out. */
+enum km_rc run_listing(struct km_call *call, struct listing listing, struct km_result *out,
+                       struct km_error *err);
+
+/* --- objects ---------------------------------------------------------------------------------------------------------- */
+
+/* The arguments of a tool that gets one object. */
+struct object_query {
+  const char *context, *kind, *api_version, *ns, *name;
+  int output; /* enum output */
+  struct km_arg_strings fields;
+  const struct km_resource *resource; /* as above */
+};
+/* Gets one object into OUT, cut to the budget. */
+enum km_rc run_get(struct km_call *call, struct object_query query, struct km_result *out,
+                   struct km_error *err);
+
+/* --- arguments that mean the same everywhere -------------------------------------------------------------------------- */
 #define ARG_CONTEXT(args_t)                                                                                  \
   {                                                                                                          \
-    .name = "context", .type = KM_ARG_STRING, .offset = offsetof(args_t, context), .max = 253,               \
+    .name = "context", .type = KM_ARG_STRING, KM_ARG_AT(args_t, context), .max = 253,                        \
     .aliases = context_aliases,                                                                              \
     .description = "Which cluster: a name from config_contexts_list. Empty = the default context."           \
   }
-#define ARG_LABEL_SELECTOR(args_t)                                                                           \
+#define ARG_KIND(args_t)                                                                                     \
   {                                                                                                          \
-    .name = "label_selector", .type = KM_ARG_STRING, .offset = offsetof(args_t, label_selector),             \
-    .description = "Label selector, e.g. \"app=web,tier!=cache\" or \"env in (dev,qa)\"."                    \
-  }
-#define ARG_FIELD_SELECTOR(args_t)                                                                           \
-  {                                                                                                          \
-    .name = "field_selector", .type = KM_ARG_STRING, .offset = offsetof(args_t, field_selector),             \
-    .description = "Field selector, e.g. \"status.phase=Running\" or \"spec.nodeName=node-1\"."              \
-  }
-#define ARG_LIMIT(args_t)                                                                                    \
-  {                                                                                                          \
-    .name = "limit", .type = KM_ARG_INT, .offset = offsetof(args_t, limit), .min = 1, .max = 10000,          \
-    .description = "At most this many rows. Without it, as many as fit the answer's size budget."            \
-  }
-#define ARG_CURSOR(args_t)                                                                                   \
-  {                                                                                                          \
-    .name = "cursor", .type = KM_ARG_STRING, .offset = offsetof(args_t, cursor), .max = 8192,                \
+    .name = "kind", .type = KM_ARG_STRING, .flags = KM_ARG_REQUIRED, KM_ARG_AT(args_t, kind), .max = 253,    \
     .description =                                                                                           \
-        "Continues a listing that was cut: the cursor from its last line, with the same other arguments."    \
+        "Kind, plural, singular or short name, with or without group: \"Deployment\", \"deploy\", "          \
+        "\"deployments.apps\", \"ing\", \"certificates.cert-manager.io\"."                                   \
+  }
+#define ARG_API_VERSION(args_t)                                                                              \
+  {                                                                                                          \
+    .name = "api_version", .type = KM_ARG_STRING, KM_ARG_AT(args_t, api_version), .max = 253,                \
+    .description = "Group/version if the kind alone is ambiguous, e.g. \"apps/v1\". Usually not needed."     \
+  }
+#define ARG_NAMESPACE(args_t, text)                                                                          \
+  {                                                                                                          \
+    .name = "namespace", .type = KM_ARG_STRING, .flags = KM_ARG_DNS_LABEL, KM_ARG_AT(args_t, ns),            \
+    .description = (text)                                                                                    \
+  }
+#define ARG_NAME(text)                                                                                       \
+  {                                                                                                          \
+    .name = "name", .type = KM_ARG_STRING, .flags = KM_ARG_REQUIRED | KM_ARG_DNS_NAME,                       \
+    KM_ARG_AT(struct object_query, name), .description = (text)                                              \
   }
 #define ARG_FIELDS(args_t)                                                                                   \
   {                                                                                                          \
-    .name = "fields", .type = KM_ARG_STRINGS, .offset = offsetof(args_t, fields), .max = 16,                 \
+    .name = "fields", .type = KM_ARG_STRINGS, KM_ARG_AT(args_t, fields), .max = 16,                          \
     .description = "Paths to show: extra columns in a table, or the only parts in json/yaml, e.g. "          \
                    "[\".spec.nodeName\", \".spec.containers[*].image\"]."                                    \
   }
-#define ARG_LIST_OUTPUT(args_t)                                                                              \
+/* What every listing takes besides saying which objects of which cluster. */
+#define ARGS_OF_LISTING                                                                                      \
+  {.name = "label_selector",                                                                                 \
+   .type = KM_ARG_STRING,                                                                                    \
+   KM_ARG_AT(struct listing, label_selector),                                                                \
+   .description = "Label selector, e.g. \"app=web,tier!=cache\" or \"env in (dev,qa)\"."},                   \
+      {.name = "field_selector",                                                                             \
+       .type = KM_ARG_STRING,                                                                                \
+       KM_ARG_AT(struct listing, field_selector),                                                            \
+       .description = "Field selector, e.g. \"status.phase=Running\" or \"spec.nodeName=node-1\"."},         \
+      {.name = "output",                                                                                     \
+       .type = KM_ARG_ENUM,                                                                                  \
+       KM_ARG_AT(struct listing, output),                                                                    \
+       .one_of = list_outputs,                                                                               \
+       .fallback = "\"table\"",                                                                              \
+       .description = "Form of the answer. table and wide are the most compact."},                           \
+      ARG_FIELDS(struct listing),                                                                            \
+      {.name = "limit",                                                                                      \
+       .type = KM_ARG_INT,                                                                                   \
+       KM_ARG_AT(struct listing, limit),                                                                     \
+       .min = 1,                                                                                             \
+       .max = 10000,                                                                                         \
+       .description = "At most this many rows. Without it, as many as fit the answer's size budget."},       \
   {                                                                                                          \
-    .name = "output", .type = KM_ARG_ENUM, .offset = offsetof(args_t, output), .one_of = list_outputs,       \
-    .fallback = "\"table\"", .description = "Form of the answer. table and wide are the most compact."       \
+    .name = "cursor", .type = KM_ARG_STRING, KM_ARG_AT(struct listing, cursor), .max = 8192,                 \
+    .description =                                                                                           \
+        "Continues a listing that was cut: the cursor from its last line, with the same other arguments."    \
   }
-#define ARG_OBJECT_OUTPUT(args_t)                                                                            \
+#define ARG_OBJECT_OUTPUT                                                                                    \
   {                                                                                                          \
-    .name = "output", .type = KM_ARG_ENUM, .offset = offsetof(args_t, output), .one_of = object_outputs,     \
+    .name = "output", .type = KM_ARG_ENUM, KM_ARG_AT(struct object_query, output), .one_of = object_outputs, \
     .fallback = "\"yaml\"", .description = "Form of the answer."                                             \
   }
 
-/* --- reaching a cluster ------------------------------------------------------------------------------------------- */
+/* --- reaching a cluster ----------------------------------------------------------------------------------------------- */
 struct target {
   struct km_client *client;       /* released with the call's arena */
   struct km_kube_request request; /* deadline, cancellation and observer of the call */
@@ -78,38 +129,30 @@ static inline struct km_toolbox *toolbox(struct km_call *call)
   return call->app;
 }
 
-/* Resolves CONTEXT for reading; names the cluster in the call. */
+/* Resolves CONTEXT for reading; names the cluster in the call. RET must not move: its request points into it. */
 enum km_rc target_open(struct km_call *call, const char *context, struct target *ret, struct km_error *err);
+/* Makes *RESOURCE, unless it is known, the one that KIND and API_VERSION name in the cluster. */
+enum km_rc target_resource(struct km_call *call, struct target *target, const char *kind,
+                           const char *api_version, const struct km_resource **resource,
+                           struct km_error *err);
 /* Before reading what security.require_rbac covers (Secrets): asks the target cluster. */
 enum km_rc check_read_access(struct km_call *call, struct target *target, const struct km_resource *resource,
                              const char *verb, const char *ns, const char *name, struct km_error *err);
 /* The namespace an object tool means: NS, else the context's, else "default". */
 const char *object_namespace(const struct target *target, const char *ns);
+
+/* --- showing objects -------------------------------------------------------------------------------------------------- */
+
 /* Compiles the paths of a `fields` argument. */
 enum km_rc compile_fields(struct km_call *call, const struct km_arg_strings *fields, struct km_path ***ret,
                           struct km_error *err);
-
-/* --- listings and objects ------------------------------------------------------------------------------------------- */
-struct listing {
-  const char *context, *ns, *label_selector, *field_selector, *cursor;
-  int64_t limit; /* 0 = by budget */
-  enum output output;
-  struct km_arg_strings fields;
-  const struct km_resource *resource;
-};
-/* Lists LISTING's resource from TARGET into OUT: table, json, ... cut to the budget, with what was left out. */
-enum km_rc run_listing(struct km_call *call, struct target *target, const struct listing *listing,
-                       struct km_result *out, struct km_error *err);
-
-struct object_query {
-  const char *ns, *name;
-  enum output output;
-  struct km_arg_strings fields;
-  const struct km_resource *resource;
-};
-/* Gets one object into OUT. */
-enum km_rc run_get(struct km_call *call, struct target *target, const struct object_query *query,
-                   struct km_result *out, struct km_error *err);
+/* OBJECT of RESOURCE, fit to be shown (redacted) and saying of which kind it is, in DOC. */
+yyjson_mut_val *shown_object(yyjson_mut_doc *doc, const struct km_resource *resource, yyjson_val *object);
+/* The parts of SHOWN that FIELDS ask for, as {path: value, [values] or null}, beside its namespace and name. */
+yyjson_mut_val *shown_fields(yyjson_mut_doc *doc, yyjson_val *shown, const struct km_arg_strings *fields,
+                             struct km_path *const *paths);
+/* "deployment.apps/web", as kubectl writes it. */
+void put_object_name(const struct km_resource *resource, yyjson_val *object, struct km_buf *out);
 
 extern const struct km_resource pods_resource, namespaces_resource;
 

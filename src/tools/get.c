@@ -5,7 +5,8 @@
 
 #include "kube_mcp/base/banned.h"
 
-#define NOTE_BYTES ((size_t)512)
+#define NOTE_BYTES     ((size_t)512)
+#define MAX_TEXT_BYTES ((size_t)64 * 1024 * 1024)
 
 /* Cuts TEXT to the budget on a line boundary and says so. */
 static void cut_to_budget(struct km_buf *text, size_t budget)
@@ -27,13 +28,7 @@ static void cut_to_budget(struct km_buf *text, size_t budget)
 
 static bool append_text(yyjson_val *val, void *data)
 {
-  struct km_buf *text = data;
-  if (yyjson_is_ctn(val)) {
-    km_buf_putc(text, '\n');
-    return km_yaml_write(val, text);
-  }
-  km_buf_putc(text, ' ');
-  return km_yaml_write(val, text);
+  return km_yaml_write(val, data);
 }
 
 static void write_fields(const struct km_arg_strings *fields, struct km_path *const *paths,
@@ -51,83 +46,113 @@ static void write_fields(const struct km_arg_strings *fields, struct km_path *co
   }
 }
 
-static enum km_rc get_table(struct km_call *call, struct target *target, const struct object_query *query,
-                            struct km_path *const *paths, yyjson_val *root, struct km_result *out,
-                            struct km_error *err)
+static enum km_rc show_table(struct km_call *call, const struct object_query *query, yyjson_val *root,
+                             struct km_result *out, struct km_error *err)
 {
-  (void)target;
   struct km_table_options options = {
       .wide = query->output == OUTPUT_WIDE,
       .namespace_column = query->resource->namespaced,
-      .extra = (const struct km_path *const *)paths,
-      .extra_count = 0,
       .max_bytes = toolbox(call)->max_result_bytes,
   };
   struct km_table *table = km_table_new(call->arena, &options);
   if (km_table_add(table, root, 0) < 0) {
-    return km_error_set(err, KM_E_PROTOCOL, "the server answered no Table");
+    return km_error_set(err, KM_E_PROTOCOL, "the server answered neither a Table nor an object");
+  }
+  if (km_table_shown(table) == 0) {
+    km_error_set(err, KM_E_TOO_LARGE, "the row of %s is larger than the %zu bytes of an answer", query->name,
+                 options.max_bytes);
+    return km_error_hint(err, "ask for the parts you need with fields");
   }
   struct km_buf text;
-  km_buf_init(&text, toolbox(call)->max_result_bytes);
+  km_buf_init(&text, options.max_bytes);
   km_table_render(table, &text);
   km_result_text(out, text.data, text.len);
   km_buf_done(&text);
   return KM_OK;
 }
 
-static void write_object(struct km_call *call, const struct object_query *query, struct km_path *const *paths,
-                         yyjson_val *object, struct km_result *out)
+/* The object in the wanted form, whatever its size. */
+static void write_object(const struct object_query *query, struct km_path *const *paths, yyjson_val *object,
+                         struct km_buf *text)
 {
-  yyjson_mut_val *shown = km_redact_object(out->doc, object);
-  yyjson_doc *redacted = yyjson_mut_val_imut_copy(shown, NULL);
-  yyjson_val *root = yyjson_doc_get_root(redacted);
-  struct km_buf text;
-  km_buf_init(&text, (size_t)64 * 1024 * 1024);
+  bool some = query->fields.count > 0;
+  yyjson_mut_doc *doc = yyjson_mut_doc_new(NULL);
+  yyjson_doc *shown = yyjson_mut_val_imut_copy(shown_object(doc, query->resource, object), NULL);
+  yyjson_val *root = yyjson_doc_get_root(shown);
   if (query->output == OUTPUT_NAME) {
-    const struct km_resource *resource = query->resource;
-    km_buf_printf(&text, "%s%s%s/%s\n", resource->singular, *resource->group == '\0' ? "" : ".",
-                  resource->group, query->name);
-  } else if (query->fields.count > 0) {
-    write_fields(&query->fields, paths, root, &text);
+    put_object_name(query->resource, root, text);
+  } else if (query->output == OUTPUT_JSON && some) {
+    km_json_write(shown_fields(doc, root, &query->fields, paths), true, text);
+    km_buf_putc(text, '\n');
   } else if (query->output == OUTPUT_JSON) {
-    km_json_write_val(root, true, &text);
-    km_buf_putc(&text, '\n');
+    km_json_write_val(root, true, text);
+    km_buf_putc(text, '\n');
+  } else if (some) {
+    write_fields(&query->fields, paths, root, text);
   } else {
-    km_yaml_write(root, &text);
+    km_yaml_write(root, text);
   }
-  cut_to_budget(&text, toolbox(call)->max_result_bytes);
-  km_result_text(out, text.data, text.len);
-  km_buf_done(&text);
-  yyjson_doc_free(redacted);
+  yyjson_doc_free(shown);
+  yyjson_mut_doc_free(doc);
 }
 
-enum km_rc run_get(struct km_call *call, struct target *target, const struct object_query *query,
-                   struct km_result *out, struct km_error *err)
+static enum km_rc show_object(struct km_call *call, const struct object_query *query,
+                              struct km_path *const *paths, yyjson_val *object, struct km_result *out,
+                              struct km_error *err)
+{
+  struct km_buf text;
+  km_buf_init(&text, MAX_TEXT_BYTES);
+  write_object(query, paths, object, &text);
+  enum km_rc rc = KM_OK;
+  if (text.failed) {
+    km_error_set(err, KM_E_TOO_LARGE, "%s takes more than %zu bytes", query->name, MAX_TEXT_BYTES);
+    rc = km_error_hint(err, "ask for the parts you need with fields");
+  } else {
+    cut_to_budget(&text, toolbox(call)->max_result_bytes);
+    km_result_text(out, text.data, text.len);
+  }
+  km_buf_done(&text);
+  return rc;
+}
+
+static enum km_rc fetch(struct km_call *call, struct target *target, const struct object_query *query,
+                        const char *ns, bool table, yyjson_doc **ret, struct km_error *err)
 {
   const struct km_resource *resource = query->resource;
-  const char *ns = resource->namespaced ? object_namespace(target, query->ns) : NULL;
-  struct km_path **paths = NULL;
-  enum km_rc rc = compile_fields(call, &query->fields, &paths, err);
+  enum km_rc rc = check_read_access(call, target, resource, "get", ns, query->name, err);
   if (rc == KM_OK) {
-    rc = check_read_access(call, target, resource, "get", ns, query->name, err);
+    rc = km_client_get_object(target->client, resource, ns, query->name, table, &target->request, call->arena,
+                              ret, err);
+  }
+  if (rc == KM_E_NOT_FOUND && km_streq(err->reason, "NotFound") && ns != NULL) {
+    km_error_hint(err, "looked in namespace '%s'; list with %s_list to see what exists", ns,
+                  km_streq(resource->plural, "pods") ? "pods" : "resources");
+  }
+  return rc;
+}
+
+enum km_rc run_get(struct km_call *call, struct object_query query, struct km_result *out,
+                   struct km_error *err)
+{
+  struct target target;
+  struct km_path **paths = NULL;
+  enum km_rc rc = target_open(call, query.context, &target, err);
+  if (rc == KM_OK) {
+    rc = target_resource(call, &target, query.kind, query.api_version, &query.resource, err);
+  }
+  if (rc == KM_OK) {
+    rc = compile_fields(call, &query.fields, &paths, err);
   }
   if (rc != KM_OK) {
     return rc;
   }
-  bool table = (query->output == OUTPUT_TABLE || query->output == OUTPUT_WIDE) && query->fields.count == 0;
+  const char *ns = query.resource->namespaced ? object_namespace(&target, query.ns) : NULL;
+  bool table = (query.output == OUTPUT_TABLE || query.output == OUTPUT_WIDE) && query.fields.count == 0;
   yyjson_doc *doc = NULL;
-  rc = km_client_get_object(target->client, resource, ns, query->name, table, &target->request, call->arena,
-                            &doc, err);
+  rc = fetch(call, &target, &query, ns, table, &doc, err);
   if (rc != KM_OK) {
-    if (rc == KM_E_NOT_FOUND && km_streq(err->reason, "NotFound") && ns != NULL) {
-      km_error_hint(err, "looked in namespace '%s'; list with %s_list to see what exists", ns,
-                    km_streq(resource->plural, "pods") ? "pods" : "resources");
-    }
     return rc;
   }
-  if (table) {
-    return get_table(call, target, query, paths, yyjson_doc_get_root(doc), out, err);
-  }
-  write_object(call, query, paths, yyjson_doc_get_root(doc), out);
-  return KM_OK;
+  yyjson_val *root = yyjson_doc_get_root(doc);
+  return table ? show_table(call, &query, root, out, err) : show_object(call, &query, paths, root, out, err);
 }

@@ -1,0 +1,25 @@
+/* Where a listing that was cut goes on. */
+#ifndef KM_TOOLS_CURSOR_H
+#define KM_TOOLS_CURSOR_H
+
+#include "common.h"
+
+struct place {
+  const char *token;            /* page token, "" = first page */
+  const char *resource_version; /* of the first page, "" = any */
+  const char *ns;               /* the namespace that a listing of all was narrowed to, "" = it was not */
+  int64_t skip;                 /* rows behind the token that earlier answers dealt with */
+  int64_t before;               /* rows that earlier answers dealt with, all in all */
+};
+
+/* What a cursor belongs to: the same rows in the same order, from the same cluster as the same identity. */
+const char *cursor_query(struct km_call *call, const struct target *target, const struct listing *listing);
+/* The place that CURSOR names; the beginning when it is empty or NULL. Errors: ValidationError for a cursor that this
+ * server did not issue for QUERY, or that has expired. */
+enum km_rc cursor_read(struct km_call *call, const char *query, const char *cursor, struct place *ret,
+                       struct km_error *err);
+/* At most CURSOR_MAX_BYTES of text; NULL when the server's own page token is too long for that. */
+#define CURSOR_MAX_BYTES ((size_t)1000)
+const char *cursor_write(struct km_call *call, const char *query, const struct place *place);
+
+#endif
