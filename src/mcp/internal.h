@@ -11,6 +11,7 @@
 /* A legacy session. Referenced by the table and by each call that belongs to it; fields guarded by mcp->mutex. */
 struct km_session {
   char *id;               /* NULL for stdio */
+  char *principal;        /* whom the id was issued to; NULL for stdio */
   const void *connection; /* stdio only */
   struct km_reply *push;  /* stdio: where messages outside any exchange go */
   unsigned refs;

@@ -121,3 +121,9 @@ enum km_rc km_unseal(const struct km_sealer *sealer, struct km_arena *arena, con
   *ret_len = len - PAYLOAD_AT;
   return KM_OK;
 }
+
+int64_t km_unsealed_expiry_ms(const uint8_t *payload)
+{
+  uint64_t expiry = get_u64(payload - PAYLOAD_AT + EXPIRY_AT);
+  return expiry == 0 || expiry > INT64_MAX ? INT64_MAX : (int64_t)expiry;
+}

@@ -31,6 +31,7 @@ static void session_unref_locked(struct km_session *session)
   if (--session->refs == 0) {
     km_map_free(session->subscriptions);
     free(session->id);
+    free(session->principal);
     free(session);
   }
 }
@@ -113,8 +114,10 @@ struct km_session *session_create(struct km_mcp *mcp, enum km_revision revision,
   const char *id =
       km_seal(&mcp->sealer, arena, PURPOSE, principal, mcp->options.session_ttl_ms, payload, (size_t)len);
   session->id = strdup(id);
+  session->principal = strdup(principal);
   km_arena_free(arena);
-  session->expires_wall_ms = km_clock_wall_ms() + mcp->options.session_ttl_ms;
+  session->expires_wall_ms =
+      mcp->options.session_ttl_ms > 0 ? km_clock_wall_ms() + mcp->options.session_ttl_ms : INT64_MAX;
   KM_SCOPED_LOCK(&mcp->mutex);
   remember_locked(mcp, session);
   return session;
@@ -140,18 +143,37 @@ static struct km_session *session_rebuild(struct km_mcp *mcp, const char *id, co
     if (parsed != KM_REV_NONE && nonce != NULL && km_parse_u64(caps_text, &caps)) {
       session = session_new(parsed, (unsigned)caps, rest);
       session->id = strdup(id);
-      session->expires_wall_ms = km_clock_wall_ms() + mcp->options.session_ttl_ms;
+      session->principal = strdup(principal == NULL ? "" : principal);
+      session->expires_wall_ms = km_unsealed_expiry_ms(payload);
     }
   }
   km_arena_free(arena);
   return session;
 }
 
+/* An id in the table has passed the check of its signature once; only time can have made it invalid since. */
+static struct km_session *session_recall(struct km_mcp *mcp, const char *id, const char *principal)
+{
+  int64_t now_ms = km_clock_wall_ms();
+  KM_SCOPED_LOCK(&mcp->mutex);
+  struct km_session *known = mcp->sessions == NULL ? NULL : km_map_get(mcp->sessions, id);
+  if (known == NULL || known->terminated || now_ms >= known->expires_wall_ms ||
+      !km_streq(known->principal, principal == NULL ? "" : principal)) {
+    return NULL;
+  }
+  known->refs++;
+  return known;
+}
+
 struct km_session *session_find(struct km_mcp *mcp, const char *id, const char *principal)
 {
+  struct km_session *recalled = session_recall(mcp, id, principal);
+  if (recalled != NULL) {
+    return recalled;
+  }
   struct km_session *rebuilt = session_rebuild(mcp, id, principal);
   if (rebuilt == NULL) {
-    return NULL; /* forged, expired, or somebody else's: the table is not even asked */
+    return NULL; /* forged, expired, or somebody else's */
   }
   KM_SCOPED_LOCK(&mcp->mutex);
   struct km_session *known = mcp->sessions == NULL ? NULL : km_map_get(mcp->sessions, id);

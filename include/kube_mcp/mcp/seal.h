@@ -26,5 +26,7 @@ char *km_seal(const struct km_sealer *sealer, struct km_arena *arena, const char
 enum km_rc km_unseal(const struct km_sealer *sealer, struct km_arena *arena, const char *purpose,
                      const char *context, const char *token, const uint8_t **ret_payload, size_t *ret_len,
                      struct km_error *err);
+/* When the token whose PAYLOAD km_unseal returned expires, in ms since the epoch; INT64_MAX = never. */
+int64_t km_unsealed_expiry_ms(const uint8_t *payload);
 
 #endif
