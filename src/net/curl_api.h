@@ -1,9 +1,9 @@
-/* libcurl, loaded with dlopen on first use instead of being linked: its twenty libraries would cost every start 4-7 ms and
- * 3 MiB (docs/performance.md). Files of src/net include this header in the place of <curl/curl.h> and call libcurl as
- * usual; the macros below send each call through the loaded library.
+/* libcurl, loaded with dlopen on first use instead of being linked: its twenty libraries would cost every
+ * start 4-7 ms and 3 MiB (docs/performance.md). Files of src/net include this header in the place of
+ * <curl/curl.h> and call libcurl as usual; the macros below send each call through the loaded library.
  *
- * With KM_CURL_LINKED the plain header is used instead, so that scripts/lint can let libcurl's own type checks look at
- * every curl_easy_setopt. */
+ * With KM_CURL_LINKED the plain header is used instead, so that scripts/lint can let libcurl's own type
+ * checks look at every curl_easy_setopt. */
 #ifndef KM_NET_CURL_API_H
 #define KM_NET_CURL_API_H
 
@@ -50,7 +50,8 @@ struct curl_api {
 #undef CURL_MEMBER
 };
 
-/* The loaded library; loads it if need be, and aborts if that is impossible (km_http_library_load reports it first). */
+/* The loaded library; loads it if need be, and aborts if that is impossible (km_http_library_load reports it
+ * first). */
 const struct curl_api *curl_api(void);
 
 #define curl_easy_cleanup        (curl_api()->easy_cleanup)

@@ -1,9 +1,10 @@
 /* HTTP clients and the blocking call.
  *
- * Owns the client object, its list of idle transfers and its counters. A call borrows a transfer, so requests in steady
- * state allocate next to nothing; the list never outgrows the number of callers and is emptied when the client rests.
- * Threads: `lock` guards the idle list, the counters and the way out; what the loop thread owns is in http_driver.c.
- * Closing order: no new callers, end what runs, wait for the callers to leave, let the loop go of the memory. */
+ * Owns the client object, its list of idle transfers and its counters. A call borrows a transfer, so requests
+ * in steady state allocate next to nothing; the list never outgrows the number of callers and is emptied when
+ * the client rests. Threads: `lock` guards the idle list, the counters and the way out; what the loop thread
+ * owns is in http_driver.c. Closing order: no new callers, end what runs, wait for the callers to leave, let
+ * the loop go of the memory. */
 #include "kube_mcp/net/http.h"
 
 #include <limits.h>
@@ -22,6 +23,7 @@
 #define DEFAULT_IDLE_MS     60000
 #define DEFAULT_CONNECT_MS  3000
 
+/* The client is unknown to the loop, or no longer known to it. */
 static void free_client(struct km_http_client *client)
 {
   km_tls_file_close(&client->ca);
@@ -35,6 +37,7 @@ static void free_client(struct km_http_client *client)
   free(client);
 }
 
+/* A server would answer an expired certificate with a bare TLS alert; saying it beforehand says more. */
 static enum km_rc check_validity(int64_t not_before_ms, int64_t not_after_ms, struct km_error *err)
 {
   int64_t now_ms = km_clock_wall_ms();
@@ -93,6 +96,7 @@ static enum km_rc take_authority(struct km_http_client *client, const struct km_
                                         &client->ca, err);
 }
 
+/* On failure CLIENT holds what was taken so far; free_client releases it. */
 static enum km_rc take_options(struct km_http_client *client, const struct km_http_options *options,
                                struct km_error *err)
 {
@@ -229,6 +233,7 @@ static void post_abort(void *data)
   km_loop_post(transfer->client->loop, &transfer->abort);
 }
 
+/* Sleeps until the loop has ended the transfer and holds nothing of it any more. */
 static void run_transfer(struct km_transfer *transfer)
 {
   struct km_cancel_hook hook = {.fn = post_abort, .data = transfer};

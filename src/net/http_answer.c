@@ -1,9 +1,10 @@
 /* Answers: the body as it arrives, and the few headers anybody asks for.
  *
- * km_transfer_receive runs on the loop thread and collects, streams or refuses; the rest runs on the caller's thread
- * after the transfer has ended, on headers that libcurl keeps. Bounds: the body by the request's max_body_bytes, each
- * header and all of them together by libcurl (100 KiB and 300 KiB), joined warnings by WARNINGS_MAX_BYTES. Compressed
- * bodies are measured as they unfold. Only 2xx bodies are streamed; an error's is collected, so that it can be read. */
+ * km_transfer_receive runs on the loop thread and collects, streams or refuses; the rest runs on the caller's
+ * thread after the transfer has ended, on headers that libcurl keeps. Bounds: the body by the request's
+ * max_body_bytes, each header and all of them together by libcurl (100 KiB and 300 KiB), joined warnings by
+ * WARNINGS_MAX_BYTES. Compressed bodies are measured as they unfold. Only 2xx bodies are streamed; an error's
+ * is collected, so that it can be read. */
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -57,7 +58,8 @@ static int64_t parse_date(const char *text)
   return seconds > 0 ? (int64_t)seconds * 1000 : 0;
 }
 
-/* Retry-After in seconds or as a date. The date is the server's, so it is compared with the server's clock, if known. */
+/* Retry-After in seconds or as a date. The date is the server's, so it is compared with the server's clock,
+ * if known. */
 static uint32_t parse_retry_after(const char *text, int64_t server_now_ms)
 {
   if (text == NULL) {

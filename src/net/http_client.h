@@ -1,8 +1,9 @@
 /* The parts of an HTTP client, shared by the http_*.c files. Private to src/net.
  *
- * A call borrows a transfer (an easy handle, configured once for its client) from the client's idle list, prepares it on
- * its own thread (http_request.c), posts it to the loop, where http_driver.c runs it, sleeps on `done`, reads the result
- * on its own thread (http_answer.c) and gives the transfer back. So the loop thread does nothing but transport. */
+ * A call borrows a transfer (an easy handle, configured once for its client) from the client's idle list,
+ * prepares it on its own thread (http_request.c), posts it to the loop, where http_driver.c runs it, sleeps
+ * on `done`, reads the result on its own thread (http_answer.c) and gives the transfer back. So the loop
+ * thread does nothing but transport. */
 #ifndef KM_SRC_NET_HTTP_CLIENT_H
 #define KM_SRC_NET_HTTP_CLIENT_H
 
@@ -96,11 +97,13 @@ struct km_http_client {
   sem_t *released;       /* posted when open_handles reaches 0 */
 };
 
-/* http_library.c: loads libcurl in the first call of the process. Errors: KM_E_INTERNAL when there is none. */
+/* http_library.c: loads libcurl in the first call of the process. Errors: KM_E_INTERNAL when there is
+ * none. */
 enum km_rc km_http_library_load(struct km_error *err);
 /* Initialises it, likewise once. */
 void km_http_library_init(void);
-/* Whether the library can do HTTP/2; whether its TLS is GnuTLS, which decides what CURLINFO_SSL_VERIFYRESULT means. */
+/* Whether the library can do HTTP/2; whether its TLS is GnuTLS, which decides what CURLINFO_SSL_VERIFYRESULT
+ * means. */
 bool km_http_library_has_http2(void);
 bool km_http_library_has_gnutls(void);
 

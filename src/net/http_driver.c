@@ -1,11 +1,12 @@
-/* Running transfers: one curl_multi handle per client, driven by the event loop through libcurl's socket interface.
+/* Running transfers: one curl_multi handle per client, driven by the event loop through libcurl's socket
+ * interface.
  *
- * Owns, per client, the multi handle with its connections, the libuv handles, and the list of running transfers. The
- * multi handle comes with the first transfer and goes, with all connections, when the client has been idle for a while.
- * A connection's socket stays watched while the connection is idle: libcurl asks for events with every request and
- * takes the wish back after it, and following each of these steps would cost several system calls per request. Deadlines are
- * timers of our own because libcurl does not time what waits in its queue for a free connection.
- * Everything here runs on the loop thread and none of it blocks. */
+ * Owns, per client, the multi handle with its connections, the libuv handles, and the list of running
+ * transfers. The multi handle comes with the first transfer and goes, with all connections, when the client
+ * has been idle for a while. A connection's socket stays watched while the connection is idle: libcurl asks
+ * for events with every request and takes the wish back after it, and following each of these steps would
+ * cost several system calls per request. Deadlines are timers of our own because libcurl does not time what
+ * waits in its queue for a free connection. Everything here runs on the loop thread and none of it blocks. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -26,8 +27,10 @@ struct km_socket_watch {
   bool wanted; /* libcurl asked for events; else an idle connection */
 };
 
-/* -- libuv handles ------------------------------------------------------------------------------------------------ */
+/* -- libuv handles --------------------------------------------------------------------------------------- */
 
+/* libuv lets go of a handle one turn of the loop after it was closed; the client's memory must last until
+ * then. */
 static void count_closed(struct km_http_client *client)
 {
   client->open_handles--;
@@ -67,6 +70,7 @@ static void retire_transfer(struct km_transfer *transfer)
   }
 }
 
+/* Each keeps some 25 KiB of libcurl's buffers. */
 static void retire_idle_transfers(struct km_http_client *client)
 {
   pthread_mutex_lock(&client->lock);
@@ -80,7 +84,7 @@ static void retire_idle_transfers(struct km_http_client *client)
   }
 }
 
-/* -- ending ------------------------------------------------------------------------------------------------------- */
+/* -- ending ---------------------------------------------------------------------------------------------- */
 
 /* Hands ended transfers back to their callers, who may reuse them at once. */
 static void flush_ended(uv_prepare_t *handle)
@@ -109,8 +113,8 @@ static void unlink_running(struct km_transfer *transfer)
   }
 }
 
-/* The caller is woken when the loop has nothing else to do: each caller woken earlier would take the processor from
- * the one thread that all the others wait for. */
+/* The caller is woken when the loop has nothing else to do: each caller woken earlier would take the
+ * processor from the one thread that all the others wait for. */
 static void end_transfer(struct km_transfer *transfer, enum km_transfer_end end, CURLcode code)
 {
   struct km_http_client *client = transfer->client;
@@ -136,6 +140,7 @@ static struct km_transfer *transfer_of(CURL *easy)
   return (struct km_transfer *)(void *)transfer;
 }
 
+/* Ends what libcurl reports as done; to be called after everything that may have driven a transfer. */
 static void end_finished(struct km_http_client *client)
 {
   int left = 0;
@@ -153,7 +158,7 @@ static void deadline_passed(uv_timer_t *handle)
   end_transfer(handle->data, KM_END_DEADLINE, CURLE_OK);
 }
 
-/* -- sockets and libcurl's timer ---------------------------------------------------------------------------------- */
+/* -- sockets and libcurl's timer ------------------------------------------------------------------------- */
 
 static void drive(struct km_http_client *client, curl_socket_t fd, int events)
 {
@@ -165,15 +170,15 @@ static void drive(struct km_http_client *client, curl_socket_t fd, int events)
 static void socket_ready(uv_poll_t *handle, int status, int events)
 {
   struct km_socket_watch *watch = handle->data;
-  if (!watch
-           ->wanted) { /* an idle connection that the server closed: libcurl sees it before it would reuse it */
+  if (!watch->wanted) {
+    /* An idle connection that the server closed; libcurl looks before it would reuse it. */
     (void)uv_poll_stop(&watch->poll);
     watch->events = 0;
     return;
   }
   int flags = (events & UV_READABLE ? CURL_CSELECT_IN : 0) | (events & UV_WRITABLE ? CURL_CSELECT_OUT : 0);
-  if (status <
-      0) { /* POLLERR; libuv has stopped watching. Trying to read tells libcurl what is the matter. */
+  if (status < 0) {
+    /* POLLERR; libuv has stopped watching. Trying to read tells libcurl what is the matter. */
     watch->events = 0;
     flags = CURL_CSELECT_IN | CURL_CSELECT_OUT;
   }
@@ -194,6 +199,7 @@ static struct km_socket_watch *find_watch(struct km_http_client *client, curl_so
   return watch;
 }
 
+/* NULL when epoll cannot take the socket. */
 static struct km_socket_watch *add_watch(struct km_http_client *client, curl_socket_t fd)
 {
   struct km_socket_watch *watch = KM_NEW(struct km_socket_watch);
@@ -221,6 +227,8 @@ static void drop_watch(struct km_socket_watch *watch)
   uv_close((uv_handle_t *)&watch->poll, watch_closed); /* leaves epoll now, so the descriptor may be closed */
 }
 
+/* Makes libuv watch for EVENTS, unless it does already: uv_poll_start costs two system calls even for no
+ * change. */
 static int poll_watch(struct km_socket_watch *watch, int events)
 {
   watch->wanted = true;
@@ -231,6 +239,7 @@ static int poll_watch(struct km_socket_watch *watch, int events)
   return uv_poll_start(&watch->poll, events, socket_ready);
 }
 
+/* CURLOPT_OPENSOCKETFUNCTION. libcurl's own sockets would be inherited by child processes. */
 curl_socket_t km_driver_open_socket(void *data, curlsocktype purpose, struct curl_sockaddr *address)
 {
   (void)purpose;
@@ -246,6 +255,8 @@ curl_socket_t km_driver_open_socket(void *data, curlsocktype purpose, struct cur
   return fd;
 }
 
+/* CURLOPT_CLOSESOCKETFUNCTION: the end of an established connection. An attempt to connect that comes to
+ * nothing ends without this call, but with CURL_POLL_REMOVE. */
 int km_driver_close_socket(void *data, curl_socket_t fd)
 {
   struct km_socket_watch *watch = find_watch(data, fd);
@@ -282,7 +293,8 @@ static void note_connected(CURL *easy)
   }
 }
 
-/* CURLMOPT_SOCKETFUNCTION; -1 makes libcurl fail every transfer of the multi handle. */
+/* CURLMOPT_SOCKETFUNCTION; -1 makes libcurl fail every transfer of the multi handle. CURL_POLL_REMOVE comes
+ * after each request, and is the last we hear of a socket that never carried an answer. */
 static int want_events(CURL *easy, curl_socket_t fd, int what, void *data, void *unused)
 {
   (void)unused;
@@ -309,7 +321,8 @@ static void curl_timer_fired(uv_timer_t *handle)
   drive(handle->data, CURL_SOCKET_TIMEOUT, 0);
 }
 
-/* CURLMOPT_TIMERFUNCTION. */
+/* CURLMOPT_TIMERFUNCTION. A timer that fires early, because the loop's clock was behind, is simply set
+ * again. */
 static int want_timer(CURLM *multi, long timeout_ms, void *data)
 {
   (void)multi;
@@ -322,18 +335,27 @@ static int want_timer(CURLM *multi, long timeout_ms, void *data)
   return 0;
 }
 
-/* -- waking up and going to sleep --------------------------------------------------------------------------------- */
+/* -- waking up and going to sleep ------------------------------------------------------------------------ */
 
+/* Puts the client to sleep. Nothing may be running. */
 static void close_connections(struct km_http_client *client)
 {
-  if (client->multi != NULL) {
-    (void)curl_multi_cleanup(client->multi);
-    client->multi = NULL;
-    (void)uv_timer_stop(&client->curl_timer);
-    (void)uv_timer_stop(&client->sweep_timer);
+  if (client->multi == NULL) {
+    return;
+  }
+  (void)curl_multi_cleanup(client->multi);
+  client->multi = NULL;
+  (void)uv_timer_stop(&client->curl_timer);
+  (void)uv_timer_stop(&client->sweep_timer);
+  for (size_t i = 0; i < KM_SOCKET_BUCKETS; i++) {
+    while (client->sockets[i] != NULL) {
+      drop_watch(client->sockets[i]);
+    }
   }
 }
 
+/* libcurl closes old connections only when it opens new ones; this is for clients that nobody calls any
+ * more. */
 static void sweep(uv_timer_t *handle)
 {
   struct km_http_client *client = handle->data;
@@ -344,7 +366,7 @@ static void sweep(uv_timer_t *handle)
   }
 }
 
-/* libuv handles live as long as the client: closing one takes a turn of the loop. */
+/* The libuv handles that live as long as the client. */
 static void open_handles(struct km_http_client *client)
 {
   uv_loop_t *loop = km_loop_uv(client->loop);
@@ -382,7 +404,7 @@ static void wake_up(struct km_http_client *client)
   (void)uv_timer_start(&client->sweep_timer, sweep, period_ms, period_ms);
 }
 
-/* -- works -------------------------------------------------------------------------------------------------------- */
+/* -- works ----------------------------------------------------------------------------------------------- */
 
 /* False when the deadline has passed already. */
 static bool start_deadline(struct km_transfer *transfer)
@@ -438,6 +460,7 @@ void km_driver_start(void *data)
   }
 }
 
+/* The second post on `done` tells the caller that this work is no longer in the loop's queue. */
 void km_driver_abort(void *data)
 {
   struct km_transfer *transfer = data;

@@ -1,9 +1,9 @@
 /* Failures: from what libcurl reports to what a person can act on.
  *
- * One table maps libcurl's codes; next to it stand the three cases that need more than a code: a refused certificate,
- * a failed connect, and a deadline, which name the reason or the phase. Messages name the peer as host:port, never a
- * URL, a path or a credential. libcurl's own words are appended where they add something; they may quote the peer and
- * are cleaned. Pure functions of an ended transfer. */
+ * One table maps libcurl's codes; next to it stand the three cases that need more than a code: a refused
+ * certificate, a failed connect, and a deadline, which name the reason or the phase. Messages name the peer
+ * as host:port, never a URL, a path or a credential. libcurl's own words are appended where they add
+ * something; they may quote the peer and are cleaned. Pure functions of an ended transfer. */
 #include <errno.h>
 #include <gnutls/gnutls.h>
 #include <inttypes.h>

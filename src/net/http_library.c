@@ -1,8 +1,9 @@
 /* libcurl as a whole: loading it, its one-time initialisation, and what this build of it can do.
  *
- * curl_global_init maps several MiB, so it happens with the first transfer of the process and not before; asking for
- * the version needs none of it. Owns the loaded functions, pthread_once guards and the version record libcurl keeps; all are
- * written once. libcurl is not cleaned up at exit: transfers of other threads could still be ending. Thread-safe. */
+ * curl_global_init maps several MiB, so it happens with the first transfer of the process and not before;
+ * asking for the version needs none of it. Owns the loaded functions, pthread_once guards and the version
+ * record libcurl keeps; all are written once. libcurl is not cleaned up at exit: transfers of other threads
+ * could still be ending. Thread-safe. */
 #include <dlfcn.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -15,10 +16,11 @@
 #include "kube_mcp/base/banned.h"
 
 /* The first libcurl whose HTTP/2 we trust unasked. Before it, and within reach of a Kubernetes client:
- *   < 8.0.0   a stream that is reset, or a connection that is closed, while others run can pass for a complete answer
- *             (curl #10693, #10715); uploads spin while the peer's window is full (#10618)
+ *   < 8.0.0   a stream that is reset, or a connection that is closed, while others run can pass for a
+ *             complete answer (curl #10693, #10715); uploads spin while the peer's window is full (#10618)
  *   < 8.2.0   uploads of more than 64 KiB can stall on a new connection (#11426)
- *   < 8.13.0  a session that nghttp2 has given up is not noticed, and its calls wait for their deadlines (#16544)
+ *   < 8.13.0  a session that nghttp2 has given up is not noticed, and its calls wait for their deadlines
+ *             (#16544)
  * Stalls fixed later concern paused transfers; we pause none. */
 #define FIRST_SOUND_HTTP2 0x080d00U
 

@@ -1,11 +1,11 @@
 /* Requests: from km_http_request to an easy handle that is ready to go.
  *
- * Owns transfers as objects. What is the same for every request of a client is set once, when the transfer is made;
- * preparing a request then costs one copy of its URL and of its header lines. Runs on the caller's thread, never on
- * the loop's. What callers pass is checked so that no value can add a header line or change the request line.
- * Nothing that could change the cluster is ever sent twice: libcurl repeats a request whose kept-alive connection
- * turns out dead, so a body is given as a stream that cannot be rewound, and what has no body goes out on a connection
- * of its own. Limits: 64 KiB of path, 256 KiB of headers, 128 headers. */
+ * Owns transfers as objects. What is the same for every request of a client is set once, when the transfer is
+ * made; preparing a request then costs one copy of its URL and of its header lines. Runs on the caller's
+ * thread, never on the loop's. What callers pass is checked so that no value can add a header line or change
+ * the request line. Nothing that could change the cluster is ever sent twice: libcurl repeats a request whose
+ * kept-alive connection turns out dead, so a body is given as a stream that cannot be rewound, and what has
+ * no body goes out on a connection of its own. Limits: 64 KiB of path, 256 KiB of headers, 128 headers. */
 #include <gnutls/gnutls.h>
 #include <limits.h>
 #include <stdlib.h>
@@ -46,7 +46,7 @@ static size_t send_body(char *out, size_t size, size_t count, void *data)
   return len;
 }
 
-/* CURLOPT_RESOLVER_START_FUNCTION. */
+/* CURLOPT_RESOLVER_START_FUNCTION: only for the words of a deadline that passes here. */
 static int note_resolving(void *resolver_state, void *reserved, void *data)
 {
   (void)resolver_state;
@@ -56,6 +56,8 @@ static int note_resolving(void *resolver_state, void *reserved, void *data)
   return 0;
 }
 
+/* Paths name memfds that are sealed and live as long as the client: libcurl compares paths, not contents,
+ * when it looks for a connection to reuse. */
 static void set_tls_options(CURL *easy, const struct km_http_client *client)
 {
   SET(easy, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
@@ -154,7 +156,7 @@ void km_transfer_reset(struct km_transfer *transfer)
   transfer->request = NULL;
 }
 
-/* -- checks ------------------------------------------------------------------------------------------------------- */
+/* -- checks ---------------------------------------------------------------------------------------------- */
 
 /* True when TEXT is ASCII without blanks and control characters. */
 static bool is_visible(const char *text, size_t len)
@@ -191,6 +193,7 @@ static bool is_header_value(const char *value)
   return true;
 }
 
+/* Their values must not appear in messages. */
 static enum km_rc check_credentials(const struct km_http_request *request, struct km_error *err)
 {
   const struct km_secret *bearer = request->bearer;
@@ -243,7 +246,7 @@ static enum km_rc check_request(const struct km_http_request *request, struct km
   return check_credentials(request, err);
 }
 
-/* -- headers ------------------------------------------------------------------------------------------------------ */
+/* -- headers --------------------------------------------------------------------------------------------- */
 
 static bool has_header(const struct km_http_request *request, const char *name)
 {
@@ -255,6 +258,7 @@ static bool has_header(const struct km_http_request *request, const char *name)
   return false;
 }
 
+/* libcurl wants each line as a string of its own. */
 static void end_line(struct km_buf *text, size_t *lines)
 {
   km_buf_putc(text, '\0');
@@ -351,13 +355,15 @@ static enum km_rc prepare_headers(struct km_transfer *transfer, struct km_error 
   return KM_OK;
 }
 
-/* -- the request -------------------------------------------------------------------------------------------------- */
+/* -- the request ----------------------------------------------------------------------------------------- */
 
+/* Methods that may be sent again when nobody knows whether the first time counted. */
 static bool is_safe(const char *method)
 {
   return km_streq(method, "GET") || km_streq(method, "HEAD") || km_streq(method, "OPTIONS");
 }
 
+/* A DELETE without a body is a GET by another name; PUT and PATCH are POSTs by another name. */
 static void prepare_method(CURL *easy, const struct km_http_request *request)
 {
   SET(easy, CURLOPT_HTTPGET, 1L); /* also undoes the others */
@@ -370,8 +376,8 @@ static void prepare_method(CURL *easy, const struct km_http_request *request)
   SET(easy, CURLOPT_CUSTOMREQUEST, request->method);
 }
 
-/* What may not be repeated and streams get a connection of their own: a stream lives long, and on a shared HTTP/2
- * connection its unread bytes could hold up short requests. */
+/* What may not be repeated and streams get a connection of their own: a stream lives long, and on a shared
+ * HTTP/2 connection its unread bytes could hold up short requests. */
 static void prepare_connection(CURL *easy, const struct km_http_client *client,
                                const struct km_http_request *request)
 {

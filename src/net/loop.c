@@ -1,10 +1,11 @@
 /* The event loop: one libuv loop on one thread, and the queue through which other threads hand it work.
  *
- * Owns the uv_loop_t, its thread and the timers of km_loop_every. The queue is a lock-free list that producers push to
- * and the loop takes whole, so a burst of posts costs one wake-up; works run in the order they were posted. The thread
- * starts with the first work and blocks every signal but SIGCHLD (libuv's) and those that report faults.
- * Threads: `queue` and `started` are shared, everything below "loop thread only" is what it says. A loop outlives all
- * handles that others opened on it: km_loop_free insists. Without memory for a thread the process ends. */
+ * Owns the uv_loop_t, its thread and the timers of km_loop_every. The queue is a lock-free list that
+ * producers push to and the loop takes whole, so a burst of posts costs one wake-up; works run in the order
+ * they were posted. The thread starts with the first work and blocks every signal but SIGCHLD (libuv's) and
+ * those that report faults. Threads: `queue` and `started` are shared, everything below "loop thread only" is
+ * what it says. A loop outlives all handles that others opened on it: km_loop_free insists. Without memory
+ * for a thread the process ends. */
 #include "kube_mcp/net/loop.h"
 
 #include <pthread.h>
@@ -58,6 +59,7 @@ static struct km_loop_work *take_queue(struct km_loop *loop)
   return oldest;
 }
 
+/* Posts made meanwhile have a wake-up of their own. */
 static void on_wake(uv_async_t *handle)
 {
   struct km_loop *loop = handle->data;
@@ -125,6 +127,7 @@ static void start_thread(struct km_loop *loop)
   atomic_store_explicit(&loop->started, true, memory_order_release);
 }
 
+/* Release on push and acquire on take_queue make what the poster wrote visible to the work. */
 void km_loop_post(struct km_loop *loop, struct km_loop_work *work)
 {
   struct km_loop_work *newest = atomic_load_explicit(&loop->queue, memory_order_relaxed);
@@ -186,6 +189,7 @@ static void timer_closed(uv_handle_t *handle)
   free(handle->data);
 }
 
+/* Runs on the loop: libuv's timers belong to its thread. */
 static void timer_start(void *data)
 {
   struct km_loop_timer *timer = data;
@@ -200,6 +204,7 @@ static void timer_start(void *data)
   (void)uv_timer_start(&timer->uv, timer_fired, timer->interval_ms, timer->interval_ms);
 }
 
+/* The timer's memory goes when libuv has let go of it. */
 static void timer_stop(void *data)
 {
   struct km_loop_timer *timer = data;

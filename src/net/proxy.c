@@ -1,10 +1,11 @@
 /* Which proxy a client uses.
  *
- * libcurl would read the environment itself, but by rules that differ from kubectl's (it does proxy loopback addresses,
- * it ignores HTTP_PROXY) and against the name in the URL, which is not the real host when a tls-server-name is set.
- * So the choice is made here, once per client, and libcurl is told the result. Rules of NO_PROXY: comma-separated;
- * "*"; "example.com" (and all below it), ".example.com" (only below it), an address, a network in CIDR notation; each
- * name or address with an optional ":port". Reads the environment; keeps nothing; thread-safe while nobody calls setenv. */
+ * libcurl would read the environment itself, but by rules that differ from kubectl's (it does proxy loopback
+ * addresses, it ignores HTTP_PROXY) and against the name in the URL, which is not the real host when a
+ * tls-server-name is set. So the choice is made here, once per client, and libcurl is told the result. Rules
+ * of NO_PROXY: comma-separated; "*"; "example.com" (and all below it), ".example.com" (only below it), an
+ * address, a network in CIDR notation; each name or address with an optional ":port". Reads the environment;
+ * keeps nothing; thread-safe while nobody calls setenv. */
 #include "target.h"
 
 #include <arpa/inet.h>
@@ -26,6 +27,7 @@ struct address {
   unsigned bits; /* 32 or 128 */
 };
 
+/* An IPv4 or IPv6 address, the latter also in brackets. */
 static bool parse_address(const char *text, struct address *ret)
 {
   char bare[INET6_ADDRSTRLEN];
@@ -60,6 +62,7 @@ static bool same_network(const struct address *a, const struct address *b, unsig
          (rest == 0 || (a->bytes[whole] & mask) == (b->bytes[whole] & mask));
 }
 
+/* As Go, and with it kubectl, has it: such hosts never take a proxy from the environment. */
 static bool is_loopback(const char *host)
 {
   struct address address;
@@ -85,6 +88,7 @@ static bool port_agrees(char *entry, uint16_t port)
   return true;
 }
 
+/* ENTRY is ADDRESS/PREFIX, SLASH points to its slash. */
 static bool network_matches(const char *entry, const char *slash, const char *host)
 {
   char base[INET6_ADDRSTRLEN + 2];
@@ -100,6 +104,7 @@ static bool network_matches(const char *entry, const char *slash, const char *ho
          prefix <= network.bits && same_network(&network, &address, (unsigned)prefix);
 }
 
+/* "example.com" matches itself and what lies below it, ".example.com" and "*.example.com" only the latter. */
 static bool name_matches(const char *entry, const char *host)
 {
   if (entry[0] == '*' && entry[1] == '.') {
@@ -167,6 +172,7 @@ static const char *environment(const char *upper, const char *lower)
   return km_str_empty(value) ? NULL : value;
 }
 
+/* NULL: no proxy for TARGET. */
 static const char *from_environment(const struct km_target *target)
 {
   const char *url =

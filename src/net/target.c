@@ -1,9 +1,11 @@
-/* Base URLs: taking them apart, and the detour that makes libcurl verify another name than the one it connects to.
+/* Base URLs: taking them apart, and the detour that makes libcurl verify another name than the one it
+ * connects to.
  *
- * libcurl takes the name for SNI and verification from the URL. For a tls-server-name the URL therefore carries that
- * name, CURLOPT_CONNECT_TO leads the connection to the real host, and an explicit Host header tells the server what it
- * would have heard otherwise. Parsing itself is libcurl's. A URL with a user or password is refused: credentials come
- * as such, and a URL appears in messages. Stateless and thread-safe; needs no initialised libcurl. */
+ * libcurl takes the name for SNI and verification from the URL. For a tls-server-name the URL therefore
+ * carries that name, CURLOPT_CONNECT_TO leads the connection to the real host, and an explicit Host header
+ * tells the server what it would have heard otherwise. Parsing itself is libcurl's. A URL with a user or
+ * password is refused: credentials come as such, and a URL appears in messages. Stateless and thread-safe;
+ * needs no initialised libcurl. */
 #include "target.h"
 
 #include <stdio.h>
@@ -55,6 +57,7 @@ static bool has_part(CURLU *url, CURLUPart part)
   return curl_url_get(url, part, &text, 0) == CURLUE_OK;
 }
 
+/* Nothing but scheme, host, port and path has a meaning here. */
 static enum km_rc refuse_extras(CURLU *url, struct km_error *err)
 {
   if (has_part(url, CURLUPART_USER) || has_part(url, CURLUPART_PASSWORD)) {
@@ -104,11 +107,13 @@ static enum km_rc parse_parts(CURLU *url, const char *base_url, struct km_target
   return KM_OK;
 }
 
+/* Such a port stays out of the Host header. */
 static bool is_default_port(const struct km_target *target)
 {
   return target->port == (target->tls ? 443 : 80);
 }
 
+/* Replaces the host in URL by NAME, and notes how libcurl is to undo that. */
 static enum km_rc take_other_name(CURLU *url, const char *name, struct km_target *target,
                                   struct km_error *err)
 {

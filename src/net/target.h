@@ -1,4 +1,5 @@
-/* Where the requests of one client go: the parts of its base URL, and the proxy on the way. Private to src/net. */
+/* Where the requests of one client go: the parts of its base URL, and the proxy on the way. Private to
+ * src/net. */
 #ifndef KM_SRC_NET_TARGET_H
 #define KM_SRC_NET_TARGET_H
 
@@ -28,8 +29,8 @@ struct km_proxy {
   char *authority; /* "host:port", for messages; NULL = no proxy */
 };
 
-/* EXPLICIT_URL (may be NULL), else what the environment says about TARGET, by kubectl's rules: HTTPS_PROXY or HTTP_PROXY
- * (in upper, then lower case) according to the scheme, NO_PROXY, and never for a loopback address.
+/* EXPLICIT_URL (may be NULL), else what the environment says about TARGET, by kubectl's rules: HTTPS_PROXY or
+ * HTTP_PROXY (in upper, then lower case) according to the scheme, NO_PROXY, and never for a loopback address.
  * Errors: KM_E_INVALID (malformed, or a scheme other than http, https, socks5). */
 enum km_rc km_proxy_choose(const char *explicit_url, const struct km_target *target, struct km_proxy *ret,
                            struct km_error *err);

@@ -1,8 +1,10 @@
-/* Certificates and keys: into sealed memfds for libcurl, and out of PEM far enough to say what is wrong with them.
+/* Certificates and keys: into sealed memfds for libcurl, and out of PEM far enough to say what is wrong with
+ * them.
  *
- * libcurl's GnuTLS flavour takes certificates as file names only, hence /proc/self/fd/N. A file is sealed before its
- * name is given away, so what was checked is what is used. The checks parse, compare and forget: nothing is cached,
- * nothing is written to disk, and messages name WHAT they are about, never a byte of it. Stateless and thread-safe. */
+ * libcurl's GnuTLS flavour takes certificates as file names only, hence /proc/self/fd/N. A file is sealed
+ * before its name is given away, so what was checked is what is used. The checks parse, compare and forget:
+ * nothing is cached, nothing is written to disk, and messages name WHAT they are about, never a byte of it.
+ * Stateless and thread-safe. */
 #include "kube_mcp/net/tls_material.h"
 
 #include <errno.h>
@@ -27,6 +29,8 @@
 
 #define KEY_ID_MAX 64
 
+/* MFD_NOEXEC_SEAL is asked for because a kernel may be set to refuse memfds without it, and older ones do not
+ * know it. */
 static int create_memfd(const char *label)
 {
   const unsigned flags = MFD_CLOEXEC | MFD_ALLOW_SEALING;
@@ -94,6 +98,7 @@ static void free_certificate(gnutls_x509_crt_t *cert)
   }
 }
 
+/* Tells "not PEM at all" (Base64 given twice, DER, a path) from damaged PEM. */
 static bool is_pem(const void *pem, size_t len)
 {
   static const char begin[] = "-----BEGIN ";
@@ -159,6 +164,7 @@ static void free_key(gnutls_x509_privkey_t *key)
   }
 }
 
+/* Any key type in PKCS #8, PKCS #1 or SEC 1 form, without a passphrase. */
 static enum km_rc import_key(const void *pem, size_t len, const char *what, gnutls_x509_privkey_t *ret,
                              struct km_error *err)
 {

@@ -1,5 +1,5 @@
-/* Waiting on a semaphore through interrupting signals. A sem_t may be destroyed as soon as its waiter has returned,
- * which a mutex and condition on the waiter's stack would not allow. */
+/* Waiting on a semaphore through interrupting signals. A sem_t may be destroyed as soon as its waiter has
+ * returned, which a mutex and condition on the waiter's stack would not allow. */
 #ifndef KM_SRC_NET_WAIT_H
 #define KM_SRC_NET_WAIT_H
 

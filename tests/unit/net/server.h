@@ -1,5 +1,5 @@
-/* A small HTTP/1.1 server for tests, with or without TLS: one thread per connection, and a handler that may answer,
- * dribble, lie or hang up as the test wants. */
+/* A small HTTP/1.1 server for tests, with or without TLS: one thread per connection, and a handler that may
+ * answer, dribble, lie or hang up as the test wants. */
 #ifndef KM_TESTS_UNIT_NET_SERVER_H
 #define KM_TESTS_UNIT_NET_SERVER_H
 

@@ -1,12 +1,12 @@
-/* Requests and answers as they should be: what is sent, what comes back, how connections are reused, and how a call is
- * ended from outside. */
+/* Requests and answers as they should be: what is sent, what comes back, how connections are reused, and how
+ * a call is ended from outside. */
 #include "net/client.h"
 
 #include <fcntl.h>
 
 #include "kube_mcp/base/banned.h"
 
-/* -- what arrives at the server ----------------------------------------------------------------------------------- */
+/* -- what arrives at the server -------------------------------------------------------------------------- */
 
 /* Answers with the head and body of the request. */
 static bool echo(struct exchange *x)
@@ -315,7 +315,7 @@ static void test_oversized_requests_are_not_sent(void **state)
   end_world(&world);
 }
 
-/* -- what the answer says ----------------------------------------------------------------------------------------- */
+/* -- what the answer says -------------------------------------------------------------------------------- */
 
 /* Answers with the status in the path and the headers in `data`. */
 static bool with_headers(struct exchange *x)
@@ -485,7 +485,7 @@ static void test_compressed_bodies_are_measured_unfolded(void **state)
   end_world(&world);
 }
 
-/* -- bodies ------------------------------------------------------------------------------------------------------- */
+/* -- bodies ---------------------------------------------------------------------------------------------- */
 
 #define BIG_BODY ((size_t)700000)
 
@@ -588,7 +588,7 @@ static void test_error_bodies_are_collected_not_streamed(void **state)
   end_world(&world);
 }
 
-/* -- connections -------------------------------------------------------------------------------------------------- */
+/* -- connections ----------------------------------------------------------------------------------------- */
 
 static bool hello(struct exchange *x)
 {
@@ -733,7 +733,7 @@ static void test_few_connections_for_many_threads(void **state)
   end_world(&world);
 }
 
-/* -- endings ------------------------------------------------------------------------------------------------------ */
+/* -- endings --------------------------------------------------------------------------------------------- */
 
 /* "/body" stops in the middle of the body, anything else before the first byte. */
 static bool stall(struct exchange *x)

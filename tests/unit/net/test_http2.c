@@ -1,5 +1,5 @@
-/* HTTP/2 against nghttpd: one connection for many calls, bodies of every size, and streams that are given up. The option
- * works whatever km_http2_is_sound says; that only decides what `auto` means. */
+/* HTTP/2 against nghttpd: one connection for many calls, bodies of every size, and streams that are given up.
+ * The option works whatever km_http2_is_sound says; that only decides what `auto` means. */
 #include "net/client.h"
 
 #include <fcntl.h>
@@ -275,7 +275,8 @@ static bool count_bytes(void *data, const char *piece, size_t len)
   return true;
 }
 
-/* A server that knows only HTTP/1.1 is served as such, and streams do not touch the connections of other calls. */
+/* A server that knows only HTTP/1.1 is served as such, and streams do not touch the connections of other
+ * calls. */
 static void test_http1_server_and_streams(void **state)
 {
   (void)state;

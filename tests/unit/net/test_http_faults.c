@@ -1,5 +1,5 @@
-/* Servers and networks that misbehave: every failure is told apart, names the peer, and leaves the client fit for the
- * next request. Name resolution is ours here, so that its failures can be had without a network. */
+/* Servers and networks that misbehave: every failure is told apart, names the peer, and leaves the client fit
+ * for the next request. Name resolution is ours here, so that its failures can be had without a network. */
 #include "net/client.h"
 
 #include <dlfcn.h>
@@ -8,7 +8,7 @@
 
 #include "kube_mcp/base/banned.h"
 
-/* -- names -------------------------------------------------------------------------------------------------------- */
+/* -- names ----------------------------------------------------------------------------------------------- */
 
 static atomic_bool resolver_stuck;
 static atomic_uint resolver_calls;
@@ -25,8 +25,9 @@ static int resolve_literal(const char *address, const char *service, const struc
   return real(address, service, hints, ret);
 }
 
-/* Stands in for the C library's. "missing.test" does not exist, "slow.test" hangs while resolver_stuck; "two.test" and
- * "dual.test" have two addresses, of one family or both, of which the first refuses connections. */
+/* Stands in for the C library's. "missing.test" does not exist, "slow.test" hangs while resolver_stuck;
+ * "two.test" and "dual.test" have two addresses, of one family or both, of which the first refuses
+ * connections. */
 int getaddrinfo(const char *node, const char *service, const struct addrinfo *hints, struct addrinfo **ret)
 {
   atomic_fetch_add(&resolver_calls, 1);
@@ -128,7 +129,7 @@ static void test_second_address_is_tried(void **state)
   }
 }
 
-/* -- connecting --------------------------------------------------------------------------------------------------- */
+/* -- connecting ------------------------------------------------------------------------------------------ */
 
 static void test_connection_refused(void **state)
 {
@@ -172,7 +173,7 @@ static void test_connect_deadline(void **state)
   close(listener);
 }
 
-/* -- answers that are none ---------------------------------------------------------------------------------------- */
+/* -- answers that are none ------------------------------------------------------------------------------- */
 
 /* Sends the server's data and closes; "/well" is answered as it should be. */
 static bool say(struct exchange *x)
@@ -321,7 +322,7 @@ static void test_damaged_compression(void **state)
   km_loop_free(loop);
 }
 
-/* -- kept-alive connections that die ------------------------------------------------------------------------------ */
+/* -- kept-alive connections that die --------------------------------------------------------------------- */
 
 struct repeats {
   atomic_uint calls[2]; /* GET, others */
@@ -422,7 +423,7 @@ static void test_connection_closed_while_idle(void **state)
   km_loop_free(loop);
 }
 
-/* -- proxies ------------------------------------------------------------------------------------------------------ */
+/* -- proxies --------------------------------------------------------------------------------------------- */
 
 static bool proxy(struct exchange *x)
 {

@@ -1,4 +1,5 @@
-/* TLS: who is trusted and who is not, under which name, with which identity, and what the messages say about it. */
+/* TLS: who is trusted and who is not, under which name, with which identity, and what the messages say about
+ * it. */
 #include "net/client.h"
 
 #include "kube_mcp/base/banned.h"
@@ -190,7 +191,7 @@ static void test_verification_switched_off(void **state)
   pki_done(&old);
 }
 
-/* -- client certificates ------------------------------------------------------------------------------------------ */
+/* -- client certificates --------------------------------------------------------------------------------- */
 
 static struct km_http_client *client_as(struct km_loop *loop, const char *url,
                                         const struct pki_pair *identity)
@@ -250,7 +251,8 @@ static void test_identities_are_never_mixed(void **state)
   pki_done(&bob);
 }
 
-/* A new client whose certificates sit on the numbers of an old one's descriptors must not meet its connections. */
+/* A new client whose certificates sit on the numbers of an old one's descriptors must not meet its
+ * connections. */
 static void test_descriptor_numbers_may_return(void **state)
 {
   (void)state;
@@ -351,7 +353,7 @@ static void test_expired_client_certificate(void **state)
   pki_done(&old);
 }
 
-/* -- not quite TLS ------------------------------------------------------------------------------------------------ */
+/* -- not quite TLS --------------------------------------------------------------------------------------- */
 
 static void test_tls_to_a_plain_server(void **state)
 {
