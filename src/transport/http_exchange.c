@@ -15,11 +15,9 @@
 /* What may wait for a client that reads slowly, and what the one answer at the end may add to it. */
 #define MAX_QUEUED_BYTES ((size_t)16 * 1024 * 1024)
 #define MAX_ANSWER_BYTES ((size_t)128 * 1024 * 1024)
-/* Memory of a queue that is worth giving back once the queue is empty. */
-#define KEPT_QUEUE_BYTES ((size_t)1024)
 #define COMPACT_BYTES    ((size_t)64 * 1024)
 /* libmicrohttpd's own block is only used for HTTP/1.0; chunks go straight into the connection's memory. */
-#define STREAM_BLOCK ((size_t)1024)
+#define STREAM_BLOCK ((size_t)512)
 
 static bool reply_send(struct km_reply *reply, const char *json, size_t len);
 static void reply_finish(struct km_reply *reply, const struct km_reply_head *head, const char *json,
@@ -168,11 +166,8 @@ static size_t take_frames_locked(struct exchange *exchange, char *out, size_t ma
   exchange->sent += n;
   if (n == rest) {
     exchange->sent = 0;
-    km_buf_clear(frames);
-    if (frames->cap > KEPT_QUEUE_BYTES) {
-      km_buf_done(frames);
-      km_buf_init(frames, MAX_QUEUED_BYTES + MAX_ANSWER_BYTES);
-    }
+    km_buf_done(frames); /* most streams are idle most of the time */
+    km_buf_init(frames, MAX_QUEUED_BYTES + MAX_ANSWER_BYTES);
   }
   exchange->written_ns = km_clock_ns();
   return n;

@@ -169,7 +169,7 @@ struct fixture {
   unsigned port;
 };
 
-static inline void fixture_init(struct fixture *fixture)
+static inline void fixture_init_ttl(struct fixture *fixture, int64_t session_ttl_ms)
 {
   struct km_error err = {0};
   km_log_set_level(KM_LOG_ERROR); /* cancelled calls are expected here */
@@ -182,12 +182,17 @@ static inline void fixture_init(struct fixture *fixture)
                                                      .idle_timeout_ms = 30000};
   const struct km_mcp_options options = {.short_lane = fixture->lane,
                                          .stream_lane = fixture->lane,
-                                         .session_ttl_ms = 3600000,
+                                         .session_ttl_ms = session_ttl_ms,
                                          .max_sessions = 1000};
   assert_int_equal(km_mcp_new(&test_features, &options, &fixture->mcp, &err), KM_OK);
   atomic_store(&blocking_started, 0);
   atomic_store(&blocking_cancelled, 0);
   atomic_store(&blocking_finished, 0);
+}
+
+static inline void fixture_init(struct fixture *fixture)
+{
+  fixture_init_ttl(fixture, 3600000);
 }
 
 static inline void fixture_serve(struct fixture *fixture)

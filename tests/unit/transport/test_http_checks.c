@@ -334,6 +334,22 @@ static void test_notifications_and_responses_have_no_answer(void **state)
   }
 }
 
+static void test_sessions_expire(void **state)
+{
+  (void)state;
+  struct fixture fixture;
+  fixture_init_ttl(&fixture, 700);
+  fixture_serve(&fixture);
+  struct session session = session_open(fixture.port);
+  assert_answer(fixture.port, request("POST", "/mcp", with(&session, CLOSE), PING), 200, NULL);
+  session.headers[strlen(session.headers) - 3] ^= 1; /* one bit of the last character */
+  assert_answer(fixture.port, request("POST", "/mcp", with(&session, CLOSE), PING), 404, NULL);
+  session.headers[strlen(session.headers) - 3] ^= 1;
+  sleep_ms(750);
+  assert_answer(fixture.port, request("POST", "/mcp", with(&session, CLOSE), PING), 404, NULL);
+  fixture_done(&fixture);
+}
+
 /* -- starting ------------------------------------------------------------------------------------------------------ */
 
 static void test_addresses_that_cannot_be_used(void **state)
@@ -382,6 +398,7 @@ int main(void)
       cmocka_unit_test(test_http_1_0),
       cmocka_unit_test(test_one_connection_many_requests),
       cmocka_unit_test(test_notifications_and_responses_have_no_answer),
+      cmocka_unit_test(test_sessions_expire),
       cmocka_unit_test(test_addresses_that_cannot_be_used),
   };
   return cmocka_run_group_tests(tests, start, stop);
