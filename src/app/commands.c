@@ -16,7 +16,7 @@
 
 static const struct km_arg *find_arg(const struct km_tool *tool, const char *name)
 {
-  for (size_t i = 0; tool != NULL && i < tool->arg_count; i++) {
+  for (size_t i = 0; i < tool->arg_count; i++) {
     if (km_streq(tool->args[i].name, name)) {
       return &tool->args[i];
     }
@@ -24,8 +24,13 @@ static const struct km_arg *find_arg(const struct km_tool *tool, const char *nam
   return NULL;
 }
 
-static const struct km_tool *find_tool(const char *name)
+/* NAME with or without the configured prefix. */
+static const struct km_tool *find_tool(const struct km_config *config, const char *name)
 {
+  const char *prefix = config->server.tool_prefix;
+  if (!km_str_empty(prefix) && km_starts_with(name, prefix)) {
+    name += strlen(prefix);
+  }
   for (size_t i = 0; km_tools[i] != NULL; i++) {
     if (km_streq(km_tools[i]->name, name)) {
       return km_tools[i];
@@ -54,7 +59,7 @@ static void add_to_list(yyjson_mut_doc *doc, yyjson_mut_val *arguments, const ch
     yyjson_mut_obj_add(arguments, yyjson_mut_strcpy(doc, name), json_or_string(doc, text));
     return;
   }
-  if (list == NULL) {
+  if (!yyjson_mut_is_arr(list)) {
     list = yyjson_mut_arr(doc);
     yyjson_mut_obj_add(arguments, yyjson_mut_strcpy(doc, name), list);
   }
@@ -85,10 +90,9 @@ static void add_argument(yyjson_mut_doc *doc, yyjson_mut_val *arguments, const s
 }
 
 /* key=value operands, and --context, as the JSON the tool expects. */
-static enum km_rc build_arguments(const struct options *options, struct km_arena *arena, const char **ret,
-                                  struct km_error *err)
+static enum km_rc build_arguments(const struct options *options, const struct km_tool *tool,
+                                  struct km_arena *arena, const char **ret, struct km_error *err)
 {
-  const struct km_tool *tool = find_tool(options->operands[0]);
   yyjson_mut_doc *doc = km_json_new(arena);
   yyjson_mut_val *arguments = yyjson_mut_obj(doc);
   for (int i = 1; i < options->operand_count; i++) {
@@ -105,10 +109,14 @@ static enum km_rc build_arguments(const struct options *options, struct km_arena
   }
   struct km_buf json;
   km_buf_init(&json, MAX_OUTPUT);
-  km_json_write(arguments, false, &json);
-  *ret = km_arena_strndup(arena, json.data, json.len);
+  enum km_rc rc = KM_OK;
+  if (km_json_write(arguments, false, &json)) {
+    *ret = km_arena_strndup(arena, json.data, json.len);
+  } else {
+    rc = km_error_set(err, KM_E_TOO_LARGE, "the arguments take more than %zu bytes", MAX_OUTPUT);
+  }
   km_buf_done(&json);
-  return KM_OK;
+  return rc;
 }
 
 static void print_content(yyjson_val *result)
@@ -134,7 +142,10 @@ static void print_failure(yyjson_val *result)
   yyjson_val *error = km_json_obj(yyjson_doc_get_root(doc), "error");
   const char *type = km_json_str(error, "type"), *message = km_json_str(error, "message");
   const char *hint = km_json_str(error, "hint");
-  (void)fprintf(stderr, "kube-mcp: %s: %s\n", type == NULL ? "error" : type, message == NULL ? "" : message);
+  if (message == NULL) {
+    message = text == NULL ? "the tool failed without a message" : text;
+  }
+  (void)fprintf(stderr, "kube-mcp: %s: %s\n", type == NULL ? "error" : type, message);
   if (hint != NULL) {
     (void)fprintf(stderr, "hint: %s\n", hint);
   }
@@ -156,35 +167,40 @@ static void print_result(const char *json, bool whole, enum km_rc rc)
   yyjson_doc_free(doc);
 }
 
+static enum km_rc unknown_tool(const char *name, struct km_error *err)
+{
+  const char *names[256];
+  size_t count = 0;
+  for (; km_tools[count] != NULL && count < KM_ARRAY_LEN(names); count++) {
+    names[count] = km_tools[count]->name;
+  }
+  const char *nearest = km_nearest(name, names, count);
+  km_error_set(err, KM_E_NOT_FOUND, "there is no tool '%s'", name);
+  return nearest == NULL ? km_error_hint(err, "kube-mcp tools lists them")
+                         : km_error_hint(err, "did you mean '%s'?", nearest);
+}
+
 enum km_rc command_call(const struct options *options, const struct km_config *config, struct km_error *err)
 {
   if (options->operand_count == 0) {
     km_error_set(err, KM_E_INVALID, "call needs the name of a tool");
     return km_error_hint(err, "kube-mcp tools lists them");
   }
-  const char *tool = options->operands[0];
-  if (find_tool(tool) == NULL) {
-    const char *names[256];
-    size_t count = 0;
-    for (; km_tools[count] != NULL && count < KM_ARRAY_LEN(names); count++) {
-      names[count] = km_tools[count]->name;
-    }
-    const char *nearest = km_nearest(tool, names, count);
-    km_error_set(err, KM_E_NOT_FOUND, "there is no tool '%s'", tool);
-    return nearest == NULL ? km_error_hint(err, "kube-mcp tools lists them")
-                           : km_error_hint(err, "did you mean '%s'?", nearest);
+  const struct km_tool *tool = find_tool(config, options->operands[0]);
+  if (tool == NULL) {
+    return unknown_tool(options->operands[0], err);
   }
   struct km_arena *arena = km_arena_new(MAX_OUTPUT * 4);
   const char *arguments = NULL;
   struct km_server server = {0};
-  enum km_rc rc = build_arguments(options, arena, &arguments, err);
+  enum km_rc rc = build_arguments(options, tool, arena, &arguments, err);
   if (rc == KM_OK) {
     rc = km_server_init(&server, config, true, err);
   }
   char *json = NULL;
   enum km_rc tool_rc = KM_OK;
   if (rc == KM_OK) {
-    rc = km_mcp_call_tool(server.mcp, tool, arguments, NULL, &json, &tool_rc, err);
+    rc = km_mcp_call_tool(server.mcp, tool->name, arguments, NULL, &json, &tool_rc, err);
   }
   if (rc == KM_OK) {
     print_result(json, options->json, tool_rc);

@@ -44,19 +44,25 @@ static const struct option_row rows[] = {
 
 static const char *const commands[] = {"serve", "call", "tools", "config", "version", "help"};
 
+const char *command_name(enum command command)
+{
+  return commands[command];
+}
+
 void options_help(FILE *out)
 {
-  (void)fputs("kube-mcp " KM_VERSION ": a Kubernetes server for the Model Context Protocol\n"
-              "\n"
-              "Usage:\n"
-              "  kube-mcp [serve] [options]                 serve MCP (stdio unless configured otherwise)\n"
-              "  kube-mcp call TOOL [key=value ...] [options]  call one tool and print its answer\n"
-              "  kube-mcp tools [--json]                    list the tools\n"
-              "  kube-mcp config check|show|example [options]  check, show or document the configuration\n"
-              "  kube-mcp version\n"
-              "\n"
-              "Options:\n",
-              out);
+  (void)fputs(
+      "kube-mcp " KM_VERSION ": a Kubernetes server for the Model Context Protocol\n"
+      "\n"
+      "Usage:\n"
+      "  kube-mcp [serve] [options]                    serve MCP (stdio unless configured otherwise)\n"
+      "  kube-mcp call TOOL [key=value ...] [options]  call one tool and print its answer\n"
+      "  kube-mcp tools [--json]                       list the tools\n"
+      "  kube-mcp config check|show|example [options]  check, show or document the configuration\n"
+      "  kube-mcp version\n"
+      "\n"
+      "Options:\n",
+      out);
   for (size_t i = 0; i < KM_ARRAY_LEN(rows); i++) {
     char left[64];
     (void)snprintf(left, sizeof(left), "%s%s%s", rows[i].name, rows[i].value == NULL ? "" : " ",

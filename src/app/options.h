@@ -32,5 +32,6 @@ struct options {
 /* Parses ARGV. Errors: KM_E_INVALID with the nearest option or command as hint. Strings are borrowed from ARGV. */
 enum km_rc options_parse(int argc, char **argv, struct options *ret, struct km_error *err);
 void options_help(FILE *out);
+const char *command_name(enum command command);
 
 #endif

@@ -6,6 +6,7 @@
 #include <signal.h>
 #include <stdatomic.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -80,6 +81,14 @@ static enum km_rc start_http(struct km_server *server, struct transports *transp
   return rc;
 }
 
+/* A daemon's standard input: nobody is there whose leaving would mean anything. */
+static bool input_is_null(void)
+{
+  struct stat input, null;
+  return fstat(STDIN_FILENO, &input) == 0 && stat("/dev/null", &null) == 0 && S_ISCHR(input.st_mode) &&
+         input.st_rdev == null.st_rdev;
+}
+
 static enum km_rc start(struct km_server *server, struct transports *transports, struct km_error *err)
 {
   const struct km_config *config = server->config;
@@ -87,7 +96,7 @@ static enum km_rc start(struct km_server *server, struct transports *transports,
   if (wants(config, "http")) {
     rc = start_http(server, transports, err);
   }
-  if (rc == KM_OK && wants(config, "stdio")) {
+  if (rc == KM_OK && wants(config, "stdio") && (transports->http == NULL || !input_is_null())) {
     rc =
         km_stdio_start(server->mcp, STDIN_FILENO, STDOUT_FILENO, on_stdio_end, NULL, &transports->stdio, err);
   }
@@ -104,7 +113,7 @@ static void reload(struct km_server *server)
   if (server->provider->ops->reload(server->provider, &changed, &err) == KM_OK) {
     km_log(KM_LOG_INFO, "reloaded", "changed=%s", changed ? "yes" : "no");
   } else {
-    km_log(KM_LOG_WARNING, "reload failed, the old state is kept", "error=\"%s\"", err.message);
+    km_log(KM_LOG_WARNING, "reload failed, the old state is kept", "error=%s", err.message);
   }
 }
 
@@ -120,7 +129,7 @@ static void wait_for_end(struct km_server *server, const struct transports *tran
     } else if (signal_number == SIGUSR1) {
       struct km_mcp_stats stats;
       km_mcp_stats(server->mcp, &stats);
-      /* A daemon's standard input may be empty from the start; a client that spoke and left wants us gone. */
+      /* Input that ends before anyone spoke was never a client; one that spoke and left wants us gone. */
       if (transports->http == NULL || stats.requests > 0) {
         return;
       }

@@ -19,15 +19,18 @@
 #define KEY_BYTES 32
 #define MAX_FILE  ((size_t)4096)
 
+/* Absolute, or NULL when the environment names no place. */
 static const char *key_folder(struct km_arena *arena)
 {
-  const char *folder = getenv("STATE_DIRECTORY"); /* systemd's */
+  const char *folder = getenv("STATE_DIRECTORY"); /* systemd's; several are separated by colons */
   if (!km_str_empty(folder)) {
-    return folder;
+    folder = km_arena_strndup(arena, folder, strcspn(folder, ":"));
+  } else {
+    const char *state = getenv("XDG_STATE_HOME");
+    bool usable = state != NULL && state[0] == '/';
+    folder = km_arena_printf(arena, "%s/kube-mcp", usable ? state : km_path_expand(arena, "~/.local/state"));
   }
-  const char *state = getenv("XDG_STATE_HOME");
-  return km_arena_printf(arena, "%s/kube-mcp",
-                         km_str_empty(state) ? km_path_expand(arena, "~/.local/state") : state);
+  return folder[0] == '/' ? folder : NULL;
 }
 
 static void make_folders(const char *path)
@@ -48,7 +51,11 @@ static void create_key(struct km_arena *arena, const char *path)
   char hex[2 * KEY_BYTES + 1];
   km_random(random, sizeof(random));
   km_hex(hex, random, sizeof(random));
-  char *temporary = km_arena_printf(arena, "%s.%ld", path, (long)getpid());
+  char suffix[9]; /* process ids repeat: in a container every one is 1 */
+  uint8_t suffix_bytes[4];
+  km_random(suffix_bytes, sizeof(suffix_bytes));
+  km_hex(suffix, suffix_bytes, sizeof(suffix_bytes));
+  char *temporary = km_arena_printf(arena, "%s.%s", path, suffix);
   int fd = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
   if (fd >= 0) {
     bool written = write(fd, hex, sizeof(hex) - 1) == (ssize_t)(sizeof(hex) - 1);
@@ -63,25 +70,43 @@ static void create_key(struct km_arena *arena, const char *path)
   km_wipe(hex, sizeof(hex));
 }
 
+static void ignore(const char *path, const char *reason)
+{
+  km_log(KM_LOG_WARNING, "session key ignored", "path=%s reason=%s", path, reason);
+}
+
+/* The key at PATH, or nothing and a line in the log that says why. */
+static void read_key(const char *path, struct km_secret *ret)
+{
+  struct km_error err = {0};
+  struct stat info;
+  if (lstat(path, &info) != 0) {
+    km_log(KM_LOG_NOTICE, "sessions will not survive a restart", "path=%s reason=%s", path,
+           "no key can be kept there");
+  } else if (!S_ISREG(info.st_mode) || info.st_uid != geteuid() || (info.st_mode & 077) != 0) {
+    ignore(path, "it must be a file owned by this user, mode 0600");
+  } else if (km_file_read_secret(path, MAX_FILE, ret, &err) != KM_OK) {
+    ignore(path, err.message);
+  } else if (ret->len < KEY_BYTES) {
+    ignore(path, "it is too short; remove it and a new one is made");
+    km_secret_done(ret);
+  }
+}
+
 void state_key_load(struct km_secret *ret)
 {
   struct km_arena *arena = km_arena_new((size_t)64 * 1024);
-  struct km_error err = {0};
-  struct stat info;
   const char *folder = key_folder(arena);
-  const char *path = km_arena_printf(arena, "%s/session.key", folder);
-  if (stat(path, &info) != 0) {
-    make_folders(folder);
-    create_key(arena, path);
-  }
-  if (stat(path, &info) != 0) {
-    km_log(KM_LOG_NOTICE, "sessions will not survive a restart", "reason=\"cannot keep a key in %s\"",
-           folder);
-  } else if (info.st_uid != geteuid() || (info.st_mode & 077) != 0) {
-    km_log(KM_LOG_WARNING, "session key ignored",
-           "path=%s reason=\"it must be owned by this user, mode 0600\"", path);
-  } else if (km_file_read_secret(path, MAX_FILE, ret, &err) != KM_OK) {
-    km_log(KM_LOG_WARNING, "session key ignored", "reason=\"%s\"", err.message);
+  if (folder == NULL) {
+    km_log(KM_LOG_NOTICE, "sessions will not survive a restart", "reason=%s",
+           "neither STATE_DIRECTORY, XDG_STATE_HOME nor HOME names a folder");
+  } else {
+    const char *path = km_arena_printf(arena, "%s/session.key", folder);
+    if (access(path, F_OK) != 0) {
+      make_folders(folder);
+      create_key(arena, path);
+    }
+    read_key(path, ret);
   }
   km_arena_free(arena);
 }
