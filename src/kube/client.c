@@ -29,6 +29,7 @@ static const char *const *copy_texts(struct km_arena *arena, const char *const *
   return copy;
 }
 
+/* The endpoint was resolved into memory of one call; the client outlives it. */
 static struct km_endpoint copy_endpoint(struct km_arena *arena, const struct km_endpoint *from)
 {
   struct km_endpoint copy = *from;
@@ -138,6 +139,7 @@ static const char *known_version(struct km_client *client, uint64_t since_ns, st
   return client->git_version[0] != '\0' && fresh ? km_arena_strdup(arena, client->git_version) : NULL;
 }
 
+/* The leader's part; what a server calls its version is cleaned before anybody prints it. */
 static enum km_rc fetch_version(struct km_client *client, const struct km_kube_request *base,
                                 struct km_error *err)
 {
@@ -171,6 +173,7 @@ enum km_rc km_client_version(struct km_client *client, const struct km_kube_requ
                              struct km_arena *arena, const char **ret_git_version, struct km_error *err)
 {
   uint64_t asked_ns = km_clock_ns();
+  /* A follower takes what was read after it asked, however short the time it would be kept. */
   const char *version = known_version(client, asked_ns, arena);
   while (version == NULL) {
     struct km_flight *lead = NULL;
@@ -195,7 +198,7 @@ void km_client_stats(struct km_client *client, struct km_client_stats *ret)
       .refreshes = atomic_load_explicit(&client->refreshes, memory_order_relaxed),
   };
   KM_SCOPED_LOCK(&client->mutex);
-  struct km_http_stats current = {0};
+  struct km_http_stats current = {0}; /* of the connections in use; those replaced before are in `retired` */
   if (client->login != NULL) {
     km_http_client_stats(client->login->transport->http, &current);
   }

@@ -25,6 +25,7 @@
   "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList,"                                    \
   "application/json;g=apidiscovery.k8s.io;v=v2beta1;as=APIGroupDiscoveryList,application/json"
 
+/* A GET within the limits of the call that needs the snapshot. */
 static struct km_kube_request document_request(const struct km_kube_request *base, const char *path)
 {
   return (struct km_kube_request){
@@ -72,6 +73,7 @@ static bool ends_the_call(enum km_rc rc)
   return rc == KM_E_CANCELLED || rc == KM_E_TIMEOUT || rc == KM_E_RATE_LIMITED || rc == KM_E_UNAUTHENTICATED;
 }
 
+/* Adds what was fetched, in the order of preference, and lets go of it. */
 static enum km_rc add_legacy_items(struct km_snapshot *snapshot, struct legacy_item *items, size_t count,
                                    struct km_error *err)
 {
@@ -131,6 +133,7 @@ static enum km_rc fetch_root(struct km_client *client, const struct km_kube_requ
                                                     : fetch_legacy(client, base, root, arena, snapshot, err);
 }
 
+/* The leader's part: a fresh snapshot becomes the client's. Readers of the old one keep it. */
 static enum km_rc fetch_snapshot(struct km_client *client, const struct km_kube_request *base,
                                  struct km_error *err)
 {

@@ -142,6 +142,7 @@ static const char *const *copy_names(struct km_arena *arena, yyjson_val *array, 
   return copy;
 }
 
+/* Verbs that are not ours to use are left out. */
 static unsigned parse_verbs(yyjson_val *array)
 {
   static const struct {
@@ -166,6 +167,7 @@ static unsigned parse_verbs(yyjson_val *array)
   return found;
 }
 
+/* The singular where a server names none. */
 static char *lower(struct km_arena *arena, const char *text)
 {
   char *copy = km_arena_strdup(arena, text);
@@ -181,6 +183,7 @@ struct home {
   bool preferred;
 };
 
+/* False when the names cannot be a group's and a version's. */
 static bool make_home(struct km_snapshot *snapshot, const char *group, const char *version, bool preferred,
                       struct home *ret)
 {
@@ -200,6 +203,7 @@ static void add_resource(struct km_snapshot *snapshot, const struct home *home, 
   if (!is_name(plural) || !is_name(kind) || snapshot->count == MAX_RESOURCES) {
     return;
   }
+  /* Beside the arena, because growing would leave every former array behind in it. */
   if (snapshot->count == snapshot->capacity) {
     snapshot->capacity = snapshot->capacity > 0 ? 2 * snapshot->capacity : 64;
     snapshot->items = reallocarray(snapshot->items, snapshot->capacity, sizeof(snapshot->items[0]));
@@ -236,6 +240,7 @@ void km_snapshot_add_broken(struct km_snapshot *snapshot, const char *group, con
   km_buf_done(&line);
 }
 
+/* A stale version is what the aggregator remembers of a server that it cannot reach: kubectl does not list it either. */
 static void add_aggregated_version(struct km_snapshot *snapshot, const char *group, yyjson_val *val,
                                    bool preferred)
 {
@@ -277,7 +282,7 @@ bool km_snapshot_add_aggregated(struct km_snapshot *snapshot, yyjson_val *root)
     size_t versions = 0;
     yyjson_val *version = NULL;
     yyjson_arr_foreach(km_json_arr(item, "versions"), v, versions, version)
-    {
+    { /* this form has no preferredVersion: it is the first */
       add_aggregated_version(snapshot, group != NULL ? group : "", version, v == 0);
     }
   }
@@ -305,7 +310,7 @@ bool km_snapshot_add_legacy(struct km_snapshot *snapshot, yyjson_val *root, cons
   return true;
 }
 
-/* Adds the versions of one group, the preferred one first. */
+/* Adds the versions of one group: in the first pass the preferred one, in the second the others. */
 static size_t add_group_versions(struct km_group_version *found, size_t count, yyjson_val *group)
 {
   const char *name = km_json_str(group, "name");
@@ -338,6 +343,7 @@ struct km_group_version *km_legacy_versions(struct km_arena *arena, yyjson_val *
     return NULL;
   }
   yyjson_val *list = km_json_arr(root, core ? "versions" : "groups");
+  /* The first pass only counts. */
   size_t room = 1;
   size_t i = 0;
   size_t len = 0;

@@ -29,6 +29,7 @@ struct bell {
   pthread_cond_t *cond;
 };
 
+/* The hook of a cancellation; runs on the thread that cancels. */
 static void ring(void *data)
 {
   struct bell *bell = data;
@@ -36,6 +37,7 @@ static void ring(void *data)
   pthread_cond_broadcast(bell->cond);
 }
 
+/* A condition whose waits do not jump when somebody sets the wall clock. */
 static void init_monotonic_cond(pthread_cond_t *cond)
 {
   pthread_condattr_t attr;
@@ -93,6 +95,7 @@ void km_flights_done(struct km_flights *flights)
   pthread_mutex_destroy(&flights->mutex);
 }
 
+/* Begins a flight with the mutex held; the caller leads it. */
 static struct km_flight *take_off(struct km_flights *flights, const char *key)
 {
   struct km_flight *flight = KM_NEW(struct km_flight);
@@ -126,9 +129,10 @@ static bool wait_for_landing(struct km_flights *flights, const struct km_flight 
   return true;
 }
 
+/* A failure that says something about the leader's call, not about the work: a follower may have more time. */
 static bool is_leaders_own(enum km_rc rc)
 {
-  return rc == KM_E_CANCELLED || rc == KM_E_TIMEOUT;
+  return rc == KM_E_CANCELLED || rc == KM_E_TIMEOUT || rc == KM_E_RATE_LIMITED;
 }
 
 /* Joins what is under way for KEY, with the mutex held. */
@@ -137,7 +141,7 @@ static enum km_rc follow(struct km_flights *flights, struct km_flight *flight, k
 {
   flight->followers++;
   bool landed = wait_for_landing(flights, flight, deadline, cancel);
-  struct km_error outcome = flight->outcome;
+  struct km_error outcome = flight->outcome; /* before the flight may be freed */
   flight->followers--;
   if (flight->landed && flight->followers == 0) {
     free_flight(flight);
@@ -190,6 +194,7 @@ enum km_rc km_flight_land(struct km_flights *flights, struct km_flight *lead, en
     lead->outcome = *err;
   }
   lead->landed = true;
+  /* From here on the next one who wants this begins anew; those who waited share the outcome. */
   (void)km_map_remove(flights->by_key, lead->key);
   if (lead->followers == 0) {
     free_flight(lead);

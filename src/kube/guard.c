@@ -110,6 +110,7 @@ static struct segments resource_segments(const struct segments *path)
   return rest;
 }
 
+/* One of the resources to which a POST only asks a question, in whatever version. */
 static bool is_access_review(const struct segments *path)
 {
   static const char *const reviews[] = {"selfsubjectaccessreviews", "selfsubjectrulesreviews",
@@ -137,6 +138,7 @@ static bool acts_at_once(const struct segments *path)
   return resource.count >= 3 && view_is_one_of(resource.items[2], acting, KM_ARRAY_LEN(acting));
 }
 
+/* A proxy passes the request on to something that knows no dryRun; a token is handed out all the same. */
 static bool ignores_dry_run(const struct segments *path)
 {
   static const char *const ignoring[] = {"proxy", "token"};
@@ -163,6 +165,7 @@ static bool asks_for_dry_run(const char *path)
   return found;
 }
 
+/* Methods are case-sensitive: "get" is something else, and refused. */
 static bool is_reading(const char *method)
 {
   return km_streq(method, "GET") || km_streq(method, "HEAD") || km_streq(method, "OPTIONS");

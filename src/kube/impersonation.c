@@ -26,6 +26,7 @@ static bool is_header_value(const char *text)
   return true;
 }
 
+/* Adds a header unless VALUE is absent. */
 static enum km_rc add(struct header_list *list, const char *name, const char *value, struct km_error *err)
 {
   if (value == NULL) {

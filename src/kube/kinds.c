@@ -113,6 +113,7 @@ size_t km_kind_parse(struct km_arena *arena, const char *kind, const char *api_v
   const char *dot = strchr(kind, '.');
   const char *second = dot != NULL ? strchr(dot + 1, '.') : NULL;
   const char *name = dot != NULL ? km_arena_strndup(arena, kind, (size_t)(dot - kind)) : kind;
+  /* "certificates.cert-manager.io" has two dots as well, but no version between them. */
   if (second != NULL && is_version(dot + 1, (size_t)(second - dot - 1))) {
     const char *version = km_arena_strndup(arena, dot + 1, (size_t)(second - dot - 1));
     ret[count++] = (struct km_kind_query){.name = name, .group = second + 1, .version = version};
@@ -160,7 +161,7 @@ static struct candidates list_candidates(struct km_arena *arena, const struct km
   struct candidates list = {.names = KM_ARENA_ARRAY(arena, const char *, room),
                             .owners = KM_ARENA_ARRAY(arena, const struct km_resource *, room)};
   for (size_t i = 0; i < count; i++) {
-    if (!items[i].preferred) {
+    if (!items[i].preferred) { /* the same names again */
       continue;
     }
     add_candidate(&list, items[i].plural, &items[i]);
@@ -208,7 +209,7 @@ static const char *suggest(struct km_arena *arena, const struct km_resource *ite
   return text;
 }
 
-/* The resource that bears the name in some other group or version. */
+/* The resource that bears the name in some other group or version: most likely the caller guessed the apiVersion. */
 static const struct km_resource *find_elsewhere(const struct km_resource *items, size_t count,
                                                 const char *kind)
 {
@@ -246,6 +247,7 @@ static enum km_rc unknown_kind(const struct km_client *client, const struct km_d
 
 /* -- resolving ---------------------------------------------------------------------------------------------------- */
 
+/* The first reading of the name that matches anything. */
 static const struct km_resource *find_any(const struct km_resource *items, size_t count,
                                           const struct km_kind_query *queries, size_t query_count)
 {
@@ -256,6 +258,7 @@ static const struct km_resource *find_any(const struct km_resource *items, size_
   return found;
 }
 
+/* The same among what needs no snapshot. */
 static const struct km_resource *find_builtin(const struct km_kind_query *queries, size_t query_count)
 {
   const struct km_resource *found = NULL;
@@ -265,6 +268,7 @@ static const struct km_resource *find_builtin(const struct km_kind_query *querie
   return found;
 }
 
+/* A resource found must outlive the snapshot that it was found in. */
 static const char *const *copy_names(struct km_arena *arena, const char *const *names, size_t count)
 {
   const char **copy = KM_ARENA_ARRAY(arena, const char *, count);

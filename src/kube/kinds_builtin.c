@@ -20,11 +20,14 @@ static const char *const in_all[] = {"all"};
   .short_names = (const char *const[]){__VA_ARGS__},                                                         \
   .short_name_count = sizeof((const char *const[]){__VA_ARGS__}) / sizeof(const char *)
 #define IN_ALL .categories = in_all, .category_count = 1
+/* NOLINTBEGIN(bugprone-macro-parentheses): string literals of a table */
 #define CORE(plural_, singular_, kind_)                                                                      \
   .group = "", .version = "v1", .plural = plural_, .singular = singular_, .kind = kind_, .preferred = true
 #define APPS(plural_, singular_, kind_)                                                                      \
   .group = "apps", .version = "v1", .plural = plural_, .singular = singular_, .kind = kind_,                 \
   .preferred = true, .namespaced = true, .verbs = ALL_VERBS, IN_ALL
+
+/* NOLINTEND(bugprone-macro-parentheses) */
 
 static const struct km_resource builtins[] = {
     {CORE("pods", "pod", "Pod"), .namespaced = true, .verbs = ALL_VERBS, NAMES("po"), IN_ALL},

@@ -26,11 +26,13 @@ void km_limiter_done(struct km_limiter *limiter)
   pthread_mutex_destroy(&limiter->mutex);
 }
 
+/* Without a rate there are no tokens to count; the gate is all there is. */
 static bool is_limited(const struct km_limiter *limiter)
 {
   return limiter->qps > 0;
 }
 
+/* A clock that a test turns back adds nothing. */
 static void refill(struct km_limiter *limiter, uint64_t now_ns)
 {
   if (now_ns > limiter->updated_ns) {

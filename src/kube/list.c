@@ -42,6 +42,7 @@ struct listing {
   bool inconsistent;
 };
 
+/* Appends a query parameter unless it is empty, which for all of these means the same as absent. */
 static void put_parameter(struct km_buf *out, const char *name, const char *value)
 {
   if (!km_str_empty(value)) {
@@ -63,6 +64,7 @@ static const char *field_selector(struct km_arena *arena, const struct km_list_q
                          both ? query->field_selector : "");
 }
 
+/* The path of the page at the listing's token. */
 static enum km_rc page_path(const struct listing *listing, struct km_arena *arena, char **ret,
                             struct km_error *err)
 {
@@ -74,6 +76,7 @@ static enum km_rc page_path(const struct listing *listing, struct km_arena *aren
   put_parameter(&out, "continue", listing->token);
   put_parameter(&out, "labelSelector", query->label_selector);
   put_parameter(&out, "fieldSelector", field_selector(arena, query));
+  /* A token holds the version it belongs to; the server refuses both together. */
   if (listing->token[0] == '\0' && !km_str_empty(query->resource_version)) {
     put_parameter(&out, "resourceVersion", query->resource_version);
     put_parameter(&out, "resourceVersionMatch", "Exact");

@@ -29,6 +29,7 @@ static void add_http_stats(struct km_http_stats *sum, const struct km_http_stats
   sum->bytes_out += part->bytes_out;
 }
 
+/* The last call on these connections closes them; their counters live on in the client. */
 static void transport_unref(struct km_client *client, struct km_transport *transport)
 {
   if (transport == NULL || atomic_fetch_sub_explicit(&transport->refs, 1, memory_order_acq_rel) > 1) {
@@ -91,6 +92,7 @@ static bool is_near(const char *server)
   return false;
 }
 
+/* New connections for the certificate of CREDENTIAL, or for none. Connects nothing yet. */
 static enum km_rc transport_new(struct km_client *client, const struct km_credential *credential,
                                 struct km_transport **ret, struct km_error *err)
 {
@@ -148,7 +150,7 @@ static enum km_rc login_new(struct km_client *client, const struct km_login *old
 static void schedule(struct km_client *client, struct km_login *login)
 {
   client->renew_login_ns = 0;
-  if (login->credential.expires_wall_ms == 0) {
+  if (login->credential.expires_wall_ms == 0) { /* until a server says otherwise */
     return;
   }
   uint64_t now_ns = km_clock_ns();
@@ -227,7 +229,7 @@ enum km_rc km_login_acquire(struct km_client *client, uint64_t newer_than, km_de
   bool due = false;
   struct km_login *login = current_login(client, newer_than, &due);
   if (due) {
-    struct km_error ignored;
+    struct km_error ignored; /* the login at hand is still good */
     km_deadline patience = km_deadline_min(deadline, km_deadline_in_ms(RETRY_MS));
     if (renew_once(client, newer_than, true, patience, cancel, &ignored) == KM_OK) {
       km_login_unref(client, login);

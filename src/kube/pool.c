@@ -46,6 +46,7 @@ struct km_pool *km_pool_new(struct km_loop *loop, struct km_provider *provider,
   return pool;
 }
 
+/* Lets go of a list linked by `older`. Without the lock: a client's end may wait for the loop thread. */
 static void free_all(struct pooled *entry)
 {
   while (entry != NULL) {
@@ -168,7 +169,7 @@ enum km_rc km_pool_get(struct km_pool *pool, const char *context, bool writes, s
     if (rc != KM_OK) {
       return rc;
     }
-    client = add(pool, built);
+    client = add(pool, built); /* connects nothing, so one that loses the race is no loss */
   }
   if (client == NULL) {
     km_error_set(err, KM_E_RATE_LIMITED, "context '%s': all %zu clients of the pool are in use",
@@ -202,6 +203,7 @@ size_t km_pool_sweep(struct km_pool *pool)
 
 void km_pool_each(struct km_pool *pool, void (*fn)(struct km_client *client, void *data), void *data)
 {
+  /* References first, calls afterwards: FN may take its time and locks of its own. */
   pthread_mutex_lock(&pool->mutex);
   size_t count = 0;
   struct km_client **clients = km_alloc(km_map_count(pool->by_identity) * sizeof(struct km_client *));

@@ -72,6 +72,7 @@ void km_access_cache_free(struct km_access_cache *cache)
   free(cache);
 }
 
+/* The list; all of it with the lock held. */
 static void link_newest(struct km_access_cache *cache, struct answer *answer)
 {
   answer->newer = NULL;
@@ -108,6 +109,7 @@ static bool recall(struct km_access_cache *cache, const char *key, uint64_t sinc
   return true;
 }
 
+/* Keeps VERDICT, at the cost of the former answer or of the least recently used one. */
 static void remember(struct km_access_cache *cache, const char *key, const struct verdict *verdict)
 {
   struct answer *answer = KM_NEW(struct answer);
@@ -175,6 +177,7 @@ static bool write_review(struct km_arena *arena, const struct attribute attribut
   return km_json_complete(doc) && km_json_write(root, false, out);
 }
 
+/* The reason is free text of an authorizer, possibly a webhook. */
 static void put_reason(struct verdict *verdict, const char *reason)
 {
   if (reason == NULL) {
@@ -187,6 +190,7 @@ static void put_reason(struct verdict *verdict, const char *reason)
   km_buf_done(&line);
 }
 
+/* A verdict that is missing or of another type is none: nothing is allowed by default. */
 static enum km_rc read_verdict(const struct km_client *client, yyjson_val *root, struct verdict *ret,
                                struct km_error *err)
 {
@@ -243,6 +247,7 @@ static const char *resource_text(struct km_arena *arena, const struct km_access 
                          or_empty(access->group), sub ? "/" : "", or_empty(access->subresource));
 }
 
+/* Names the identity as the caller knows it; the API server's own name for it would cost another request. */
 static enum km_rc forbidden(const struct km_client *client, const struct km_access *access,
                             const struct verdict *verdict, struct km_error *err)
 {
@@ -276,6 +281,7 @@ static enum km_rc find_verdict(struct km_client *client, const struct km_access 
   uint64_t now_ns = km_clock_ns();
   uint64_t ttl_ns = (uint64_t)client->options.rbac_ttl_ms * KM_NS_PER_MS;
   uint64_t since_ns = now_ns > ttl_ns ? now_ns - ttl_ns : 0;
+  /* A follower finds the leader's answer, which is newer than its question, even when nothing is to be kept. */
   while (!recall(client->access, key, since_ns, ret)) {
     struct km_flight *lead = NULL;
     enum km_rc rc = km_flight_join(&client->flights, key, request->deadline, request->cancel, &lead, err);

@@ -41,6 +41,7 @@ static uint64_t left_ns(km_deadline deadline)
   return deadline == 0 ? UINT64_MAX : (deadline > now_ns ? deadline - now_ns : 0);
 }
 
+/* Tells whoever is waiting why. Waits too short to be noticed are not worth a message. */
 static void give_notice(const struct exchange *x, uint64_t wait_ns, const char *why)
 {
   const struct km_observer *observer = x->request->observer;
@@ -53,6 +54,7 @@ static void give_notice(const struct exchange *x, uint64_t wait_ns, const char *
   observer->notice(observer->data, text);
 }
 
+/* The error of a call that has no time to wait for its turn. */
 static enum km_rc no_turn(const struct exchange *x, uint64_t wait_ns, bool by_server, struct km_error *err)
 {
   km_error_set(err, KM_E_RATE_LIMITED,
@@ -88,7 +90,7 @@ static enum km_rc take_turn(struct exchange *x, struct km_error *err)
       km_limiter_give_back(limiter);
       return rc;
     }
-    gate_ns = km_limiter_closed_ns(limiter);
+    gate_ns = km_limiter_closed_ns(limiter); /* somebody may have been told to wait in the meantime */
     wait_ns = gate_ns;
   }
   return KM_OK;
@@ -138,25 +140,45 @@ static enum km_rc send_once(const struct exchange *x, const struct km_login *log
   return rc == KM_OK ? KM_OK : km_error_wrap(err, "context '%s'", x->client->endpoint.context);
 }
 
-static void blank_out(struct km_buf *body, const struct km_secret *secret)
+/* Overwrites TEXT wherever it stands in BODY. What is very short would blank out half of any text. */
+static void blank_out(struct km_buf *body, const char *text, size_t len)
 {
-  if (secret->len < MIN_BLANKED_BYTES) {
+  if (len < MIN_BLANKED_BYTES) {
     return;
   }
   char *from = body->data;
   char *end = body->data + body->len;
-  while ((from = memmem(from, (size_t)(end - from), secret->data, secret->len)) != NULL) {
-    memset(from, '*', secret->len);
-    from += secret->len;
+  while ((from = memmem(from, (size_t)(end - from), text, len)) != NULL) {
+    memset(from, '*', len);
+    from += len;
   }
+}
+
+/* The same for user and password as the Authorization header carries them. */
+static void blank_out_basic(struct km_buf *body, const struct km_credential *credential)
+{
+  struct km_buf pair;
+  km_buf_init_secret(&pair, credential->user.len + credential->password.len + 1);
+  km_buf_append(&pair, credential->user.data, credential->user.len);
+  km_buf_putc(&pair, ':');
+  km_buf_append(&pair, credential->password.data, credential->password.len);
+  struct km_arena *arena = km_arena_new(0);
+  char *encoded = km_base64_encode(arena, pair.data, pair.len);
+  blank_out(body, encoded, strlen(encoded));
+  km_wipe(encoded, strlen(encoded));
+  km_arena_free(arena);
+  km_buf_done(&pair);
 }
 
 /* Some proxies answer with the request they did not like. */
 static void blank_out_credentials(struct km_http_response *response, const struct km_credential *credential)
 {
   if (!km_is_success(response) && response->body.len > 0) {
-    blank_out(&response->body, &credential->bearer);
-    blank_out(&response->body, &credential->password);
+    blank_out(&response->body, credential->bearer.data, credential->bearer.len);
+    blank_out(&response->body, credential->password.data, credential->password.len);
+    if (!km_secret_empty(&credential->password)) {
+      blank_out_basic(&response->body, credential);
+    }
   }
 }
 
@@ -184,6 +206,7 @@ static enum km_rc send_with_valid_login(const struct exchange *x, struct km_logi
   return send_once(x, renewed, ret, err);
 }
 
+/* One try: turn, login, answer. The login is taken after the wait, or it could expire meanwhile. */
 static enum km_rc try_once(struct exchange *x, struct km_http_response *ret, struct km_error *err)
 {
   x->tries++;
@@ -206,7 +229,7 @@ static enum km_rc try_once(struct exchange *x, struct km_http_response *ret, str
 /* 100 ms, then 200, each up to half shorter or longer so that many clients do not come back together. */
 static uint32_t backoff_ms(unsigned tries)
 {
-  uint32_t base = (uint32_t)BACKOFF_MS << (tries - 1);
+  uint32_t base = (uint32_t)BACKOFF_MS << (tries - 1); /* tries < MAX_TRIES */
   uint32_t random = 0;
   km_random(&random, sizeof(random));
   return base / 2 + random % base;

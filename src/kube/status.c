@@ -60,6 +60,7 @@ static const struct status_class classes[] = {
     {504, "Timeout", KM_E_TIMEOUT, KM_TYPE_DEFAULT, "the API server gave up; ask for less, or again later"},
 };
 
+/* The row for STATUS and REASON; of codes without a row, by their hundreds. */
 static struct status_class classify(int status, const char *reason)
 {
   struct status_class found = {0};
@@ -112,6 +113,7 @@ struct refusal {
   int64_t retry_after_s; /* Status.details.retryAfterSeconds */
 };
 
+/* Reads the body into REFUSAL and MESSAGE; false when it is no Status. */
 static bool read_status(struct km_arena *arena, const struct km_http_response *response,
                         struct refusal *refusal, struct km_buf *message)
 {
@@ -151,6 +153,7 @@ static bool is_unknown_resource(int status, const struct refusal *refusal)
   return status == 404 && !refusal->names_object;
 }
 
+/* The header, or what the Status says when a proxy has dropped it. */
 static uint32_t retry_after_ms(const struct km_http_response *response, const struct refusal *refusal)
 {
   if (response->retry_after_ms > 0 || refusal->retry_after_s <= 0) {

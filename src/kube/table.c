@@ -87,6 +87,7 @@ static size_t rendered_bytes(const struct extent *extent, size_t column_count)
   return extent->lines * line + extent->cell_bytes - extent->padded_width;
 }
 
+/* Adds one cell. Its own width is what padding to the column's pitch saves. */
 static void extend(struct extent *extent, size_t column, size_t column_count, size_t len, size_t width)
 {
   extent->cell_bytes += len;
@@ -98,6 +99,7 @@ static void extend(struct extent *extent, size_t column, size_t column_count, si
 
 /* -- adding ------------------------------------------------------------------------------------------------------- */
 
+/* Chooses the columns, and closes the listing at once when not even the header fits. */
 static void start(struct km_table *table, const struct km_table_source *source)
 {
   struct km_columns *columns = &table->columns;
@@ -116,6 +118,7 @@ static void start(struct km_table *table, const struct km_table_source *source)
 static void keep(struct km_table *table, const struct km_draft *draft, const size_t *widths)
 {
   size_t count = table->columns.count;
+  /* One block per row: the cells, and behind them their text. */
   struct row *row =
       km_arena_alloc(table->arena, sizeof(*row) + count * sizeof(row->cells[0]) + draft->text.len);
   char *text = (char *)&row->cells[count];
@@ -134,8 +137,8 @@ static void keep(struct km_table *table, const struct km_draft *draft, const siz
 static bool try_keep(struct km_table *table, const struct km_draft *draft)
 {
   size_t count = table->columns.count;
-  size_t widths[KM_MAX_COLUMNS];
-  struct extent extent = table->extent;
+  size_t widths[KM_MAX_COLUMNS] = {0};
+  struct extent extent = table->extent; /* as it would be with this row */
   extent.lines++;
   for (size_t i = 0; i < count; i++) {
     widths[i] = km_utf8_width(draft->text.data + draft->cells[i].offset, draft->cells[i].len);
@@ -150,6 +153,7 @@ static bool try_keep(struct km_table *table, const struct km_draft *draft)
   return true;
 }
 
+/* Counts a row that is not shown; of its cells only the one that groups are made of is read. */
 static void leave_out(struct km_table *table, const struct km_table_source *source, yyjson_val *row)
 {
   table->left_out++;

@@ -28,6 +28,7 @@ static const char *const object_cells[OBJECT_CELLS] = {[OBJECT_NAME] = "Name", [
 /* Columns that tell rows apart by state, the most telling first. */
 static const char *const status_names[] = {"Status", "Phase", "State", "Ready", "Reason", "Type"};
 
+/* Also a column that is shown only in wide listings will do: the groups are printed beside the table. */
 static void find_status(struct km_table_source *source)
 {
   size_t best = KM_ARRAY_LEN(status_names);
@@ -72,6 +73,7 @@ yyjson_val *km_table_row_object(const struct km_table_source *source, yyjson_val
 
 /* -- columns ------------------------------------------------------------------------------------------------------ */
 
+/* Headings of custom resources are as untrusted as their cells. */
 static const char *clean_heading(struct km_arena *arena, const char *text)
 {
   struct km_buf line;
@@ -99,6 +101,7 @@ static void add_server_column(struct km_arena *arena, struct km_columns *columns
                                          .name = km_arena_strdup(arena, name)});
 }
 
+/* Priority 0 is what kubectl shows by default, the rest is for wide listings. */
 static void add_server_columns(struct km_arena *arena, bool wide, const struct km_table_source *source,
                                struct km_columns *columns)
 {
@@ -196,6 +199,7 @@ static void put_text(struct km_buf *out, const char *text)
   }
 }
 
+/* As kubectl prints the age of what has no Table. */
 static void put_age(struct km_buf *out, yyjson_val *metadata)
 {
   const char *created = km_json_str(metadata, "creationTimestamp");
@@ -207,6 +211,7 @@ static void put_age(struct km_buf *out, yyjson_val *metadata)
   km_buf_puts(out, age);
 }
 
+/* An answer too large for the buffer is cut by it, and then to a cell's length like any other. */
 static void put_path(struct km_buf *out, const struct km_path *path, yyjson_val *object)
 {
   struct km_buf value;
@@ -216,6 +221,7 @@ static void put_path(struct km_buf *out, const struct km_path *path, yyjson_val 
   km_buf_done(&value);
 }
 
+/* Cells may come in any order; each remembers where its text lies, since the buffer may move while it grows. */
 static void begin_cell(struct km_draft *draft, size_t column)
 {
   draft->cells[column].offset = draft->text.len;

@@ -28,6 +28,7 @@ static void free_map(void *map)
   km_map_free(map);
 }
 
+/* NULL when VALUE is new and there is no room for another. */
 static struct km_tally_item *find_or_add(struct km_arena *arena, struct km_tally *tally, const char *value)
 {
   if (tally->counts == NULL) {
@@ -61,6 +62,7 @@ void km_tally_add(struct km_arena *arena, struct km_tally *tally, const char *va
   }
 }
 
+/* For qsort: the most frequent first, equals by name. */
 static int by_count(const void *a, const void *b)
 {
   const struct km_tally_item *x = *(const struct km_tally_item *const *)a;

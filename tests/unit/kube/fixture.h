@@ -22,6 +22,7 @@ struct fake_provider {
   struct km_endpoint endpoint;     /* further members; context, server and identity are filled in */
   const char *bearer;              /* of calls without force */
   const char *forced_bearer;       /* with force; NULL = the same */
+  const char *user, *password;     /* basic authentication, or NULL */
   const struct pki_pair *identity; /* client certificate, or NULL */
   int64_t life_ms;                 /* of a credential; 0 = unknown */
   enum km_rc fail;                 /* when not KM_OK, what credential() returns */
@@ -84,6 +85,10 @@ static inline enum km_rc fake_credential(struct km_provider *provider, const str
   const char *bearer = force && fake->forced_bearer != NULL ? fake->forced_bearer : fake->bearer;
   if (bearer != NULL) {
     km_secret_set(&ret->bearer, bearer, strlen(bearer));
+  }
+  if (fake->user != NULL) {
+    km_secret_set(&ret->user, fake->user, strlen(fake->user));
+    km_secret_set(&ret->password, fake->password, strlen(fake->password));
   }
   if (fake->identity != NULL) {
     km_secret_copy(&ret->cert_pem, &fake->identity->cert_pem);

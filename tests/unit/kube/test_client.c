@@ -645,6 +645,20 @@ static void test_echoed_credentials_are_blanked(void **state)
   world_free(world);
 }
 
+static void test_echoed_passwords_are_blanked(void **state)
+{
+  (void)state;
+  struct world *world = world_new(echo_authorization, NULL);
+  world->fake.bearer = NULL;
+  world->fake.user = "jane";
+  world->fake.password = "canary-01234567";
+  world_client(world);
+  struct km_kube_request request = get_of("/api");
+  const struct km_error *err = expect_error(world, &request, KM_E_UNAVAILABLE);
+  assert_contains(err->message, "denied: Basic ****************************");
+  world_free(world);
+}
+
 static bool answer_text(struct exchange *x)
 {
   return server_reply(x, 200, "", (const char *)x->server->data);
@@ -736,6 +750,7 @@ int main(void)
       cmocka_unit_test(test_cancelled_while_waiting),
       cmocka_unit_test(test_deadline_is_the_nearer_one),
       cmocka_unit_test(test_echoed_credentials_are_blanked),
+      cmocka_unit_test(test_echoed_passwords_are_blanked),
       cmocka_unit_test(test_get_json),
       cmocka_unit_test(test_response_limit),
       cmocka_unit_test(test_version_is_kept_for_a_minute),
