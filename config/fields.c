@@ -114,7 +114,7 @@ const struct km_field km_config_fields[] = {
      .type = KM_FIELD_SIZE,
      MEMBER(server.max_result_bytes),
      .fallback = "\"32KiB\"",
-     .min = KIB,
+     .min = 2 * KIB,
      .max = 16 * MIB,
      .doc = "The budget of one answer. A longer list is cut on a row boundary and says what was left out."},
     {.section = "server",

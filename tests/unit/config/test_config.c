@@ -412,11 +412,11 @@ static void wrong_types_and_ranges_say_what_is_wanted(void **state)
   assert_text_refused(
       "[server]\nmax_result_bytes = \"1 KB\"\n",
       "c.toml:2:20: server.max_result_bytes must be a size like \"32KiB\" or a number of bytes, between "
-      "1KiB and 16MiB, not '1 KB'");
+      "2KiB and 16MiB, not '1 KB'");
   assert_text_refused(
       "[server]\nmax_result_bytes = \"99999999999GiB\"\n",
       "c.toml:2:20: server.max_result_bytes must be a size like \"32KiB\" or a number of bytes, between "
-      "1KiB and 16MiB, not '99999999999GiB'");
+      "2KiB and 16MiB, not '99999999999GiB'");
   assert_text_refused(
       "[kubernetes]\nprovider = \"kubeconfg\"\n",
       "c.toml:2:12: kubernetes.provider must be kubeconfig, in-cluster or single, not 'kubeconfg'; did "
