@@ -286,10 +286,9 @@ enum km_rc km_tool_parse_args(const struct km_tool *tool, yyjson_val *arguments,
     return refuse(err, "arguments must be an object, not %s", km_json_type_name(arguments));
   }
   bool *given = KM_ARENA_ARRAY(arena, bool, tool->arg_count + 1);
-  size_t i, max;
-  yyjson_val *key, *val;
-  yyjson_obj_foreach(arguments, i, max, key, val)
-  {
+  yyjson_obj_iter members = yyjson_obj_iter_with(arguments); /* unlike the macro, it takes NULL */
+  for (yyjson_val *key; (key = yyjson_obj_iter_next(&members)) != NULL;) {
+    yyjson_val *val = yyjson_obj_iter_get_val(key);
     const char *name = yyjson_get_str(key);
     const struct km_arg *arg = find_arg(tool, name);
     if (arg == NULL) {

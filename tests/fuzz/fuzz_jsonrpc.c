@@ -1,6 +1,7 @@
 /* Messages in every era: whatever arrives is answered exactly once, with one JSON text that keeps the protocol's rules,
  * and nothing of it is left behind. The first line of the input holds the headers, separated by tabs: letters for the
  * transport ("h" HTTP, "s" a session that exists), then version, method, name and session id; the rest is the body. */
+#include <sched.h>
 #include <stdatomic.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -162,9 +163,9 @@ static void receive(struct km_mcp *mcp, const struct km_peer *peer, const char *
   }
   /* Calls end by themselves; what is still open afterwards is a stream, whose client now goes. */
   struct km_mcp_stats stats;
-  do {
-    km_mcp_stats(mcp, &stats);
-  } while (stats.in_flight > 0);
+  for (km_mcp_stats(mcp, &stats); stats.in_flight > 0; km_mcp_stats(mcp, &stats)) {
+    (void)sched_yield();
+  }
   if (atomic_load(&reply.finished) == 0) {
     KM_ASSERT(km_mcp_peer_gone(mcp, &reply.reply));
   }
