@@ -539,7 +539,7 @@ void handle_notification(struct km_mcp *mcp, const struct km_peer *peer, struct 
   const char *reason = km_json_str(message->params, "reason");
   km_cancel_trigger(target->cancel, reason == NULL ? "cancelled by the client" : reason);
   if (target->private->subscription != NULL) {
-    stream_end(target);
+    stream_drop(target);
   }
   call_unref(target);
 }

@@ -153,6 +153,8 @@ void handle_listen(struct km_call *call);
 void subscription_free(struct km_subscription *subscription);
 /* Ends a stream from our side (listen: with its result). */
 void stream_end(struct km_call *call);
+/* Ends a stream that its client has cancelled: it expects no answer any more. */
+void stream_drop(struct km_call *call);
 
 /* --- modern.c: the checks a 2026-07-28 request passes before it is dispatched --------------------------------------- */
 /* False if it has been answered. */

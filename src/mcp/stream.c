@@ -141,16 +141,24 @@ int km_mcp_open_stream(struct km_mcp *mcp, const struct km_peer *peer, struct km
 
 void stream_end(struct km_call *call)
 {
-  yyjson_mut_doc *doc = km_json_new(call->arena);
-  if (call->private->subscription->listen) {
-    yyjson_mut_val *result = yyjson_mut_obj(doc);
-    yyjson_mut_obj_add_str(doc, result, "resultType", "complete");
-    add_subscription_id(call, doc, result);
-    struct km_reply_head head = {.status = 200};
-    call_finish(call, &head, encode_response(doc, call->private->id, result));
-  } else {
-    answer_nothing(call, 200);
+  if (!call->private->subscription->listen) {
+    stream_drop(call);
+    return;
   }
+  struct km_arena *arena = km_arena_new(4096); /* the call's belongs to the thread that opened the stream */
+  yyjson_mut_doc *doc = km_json_new(arena);
+  yyjson_mut_val *result = yyjson_mut_obj(doc);
+  yyjson_mut_obj_add_str(doc, result, "resultType", "complete");
+  add_subscription_id(call, doc, result);
+  struct km_reply_head head = {.status = 200};
+  call_finish(call, &head, encode_response(doc, call->private->id, result));
+  call_unlink(call);
+  km_arena_free(arena);
+}
+
+void stream_drop(struct km_call *call)
+{
+  answer_nothing(call, 200);
   call_unlink(call);
 }
 
