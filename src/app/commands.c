@@ -171,7 +171,7 @@ static enum km_rc unknown_tool(const char *name, struct km_error *err)
 {
   const char *names[256];
   size_t count = 0;
-  for (; km_tools[count] != NULL && count < KM_ARRAY_LEN(names); count++) {
+  for (; count < KM_ARRAY_LEN(names) && km_tools[count] != NULL; count++) {
     names[count] = km_tools[count]->name;
   }
   const char *nearest = km_nearest(name, names, count);

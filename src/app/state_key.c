@@ -33,16 +33,15 @@ static const char *key_folder(struct km_arena *arena)
   return folder[0] == '/' ? folder : NULL;
 }
 
-static void make_folders(const char *path)
+static void make_folders(struct km_arena *arena, const char *path)
 {
-  char *copy = strdup(path);
+  char *copy = km_arena_strdup(arena, path);
   for (char *slash = strchr(copy + 1, '/'); slash != NULL; slash = strchr(slash + 1, '/')) {
     *slash = '\0';
     (void)mkdir(copy, 0700);
     *slash = '/';
   }
   (void)mkdir(copy, 0700);
-  free(copy);
 }
 
 static void create_key(struct km_arena *arena, const char *path)
@@ -103,7 +102,7 @@ void state_key_load(struct km_secret *ret)
   } else {
     const char *path = km_arena_printf(arena, "%s/session.key", folder);
     if (access(path, F_OK) != 0) {
-      make_folders(folder);
+      make_folders(arena, folder);
       create_key(arena, path);
     }
     read_key(path, ret);
