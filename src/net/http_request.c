@@ -10,6 +10,7 @@
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "http_client.h"
 #include "kube_mcp/base/alloc.h"
@@ -56,20 +57,40 @@ static int note_resolving(void *resolver_state, void *reserved, void *data)
   return 0;
 }
 
+/* The system's certificates in one file, where kubectl looks for them; NULL = nowhere. libcurl's own default
+ * may be a folder, which each connection would read file by file. */
+static const char *system_bundle(void)
+{
+  static const char *const places[] = {"/etc/ssl/certs/ca-certificates.crt",
+                                       "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/ca-bundle.pem",
+                                       "/etc/ssl/cert.pem"};
+  const char *chosen = getenv("SSL_CERT_FILE");
+  if (!km_str_empty(chosen)) {
+    return chosen;
+  }
+  for (size_t i = 0; i < KM_ARRAY_LEN(places); i++) {
+    if (access(places[i], R_OK) == 0) {
+      return places[i];
+    }
+  }
+  return NULL;
+}
+
 /* Paths name memfds that are sealed and live as long as the client: libcurl compares paths, not contents,
  * when it looks for a connection to reuse. */
 static void set_tls_options(CURL *easy, const struct km_http_client *client)
 {
   SET(easy, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
   SET(easy, CURLOPT_SSL_SESSIONID_CACHE, 0L); /* connections are kept, sessions need not be */
+  const char *trusted = client->ca.fd >= 0 ? client->ca.path : system_bundle();
   if (client->insecure_skip_verify) {
     SET(easy, CURLOPT_SSL_VERIFYPEER, 0L);
     SET(easy, CURLOPT_SSL_VERIFYHOST, 0L);
     SET(easy, CURLOPT_CAINFO, NULL);
     SET(easy, CURLOPT_CAPATH, NULL);
-  } else if (client->ca.fd >= 0) {
-    SET(easy, CURLOPT_CAINFO, client->ca.path);
-    SET(easy, CURLOPT_CAPATH, NULL); /* else every connection also parses the system's certificates */
+  } else if (trusted != NULL) {
+    SET(easy, CURLOPT_CAINFO, trusted);
+    SET(easy, CURLOPT_CAPATH, NULL); /* else every connection also parses libcurl's default folder */
   }
   if (client->cert.fd >= 0) {
     SET(easy, CURLOPT_SSLCERT, client->cert.path);

@@ -26,7 +26,7 @@ struct km_http_options {
   const char *base_url;        /* scheme://host[:port][/prefix], no trailing slash */
   const char *tls_server_name; /* SNI and name to verify instead of the URL's host; NULL = URL's host */
   const char *proxy_url;       /* NULL: environment proxies (HTTPS_PROXY, NO_PROXY) apply */
-  const void *ca_pem;          /* NULL: the system's trust store */
+  const void *ca_pem;          /* NULL: SSL_CERT_FILE, else the system's bundle */
   size_t ca_pem_len;
   const struct km_secret *client_cert_pem, *client_key_pem; /* both or neither; NULL = none */
   bool insecure_skip_verify;

@@ -40,14 +40,14 @@ static inline struct km_http_client *new_client_with(struct km_loop *loop,
 static inline struct km_http_client *new_client(struct km_loop *loop, const char *url)
 {
   return new_client_with(
-      loop, &(struct km_http_options){.base_url = url, .user_agent = "test/1", .connect_timeout_ms = 3000});
+      loop, &(struct km_http_options){.base_url = url, .user_agent = "test/1", .connect_timeout_ms = 30000});
 }
 
-/* A GET with a body limit of 1 MiB and ten seconds of time. */
+/* A GET with a body limit of 1 MiB and a minute of time, for runs under valgrind. */
 static inline struct km_http_request get_request(const char *path)
 {
   return (struct km_http_request){
-      .method = "GET", .path = path, .max_body_bytes = MIB, .deadline = km_deadline_in_ms(10000)};
+      .method = "GET", .path = path, .max_body_bytes = MIB, .deadline = km_deadline_in_ms(60000)};
 }
 
 static inline void expect_ok(struct km_http_client *client, const struct km_http_request *request,

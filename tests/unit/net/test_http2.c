@@ -113,7 +113,7 @@ static struct km_http_client *http2_client(struct km_loop *loop, const char *bas
                                                          .ca_pem = authority.cert_pem.data,
                                                          .ca_pem_len = authority.cert_pem.len,
                                                          .http2 = KM_HTTP2_ON,
-                                                         .connect_timeout_ms = 3000});
+                                                         .connect_timeout_ms = 30000});
 }
 
 struct caller {

@@ -444,7 +444,7 @@ static struct km_http_client *proxied_client(struct km_loop *loop, const struct 
   return new_client_with(loop, &(struct km_http_options){.base_url = base_url,
                                                          .proxy_url = proxy_url,
                                                          .tls_server_name = "kubernetes",
-                                                         .connect_timeout_ms = 3000});
+                                                         .connect_timeout_ms = 30000});
 }
 
 static void test_proxy(void **state)

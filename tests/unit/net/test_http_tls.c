@@ -39,7 +39,7 @@ static struct km_http_options options_for(const char *url, const struct pki_pair
   return (struct km_http_options){.base_url = url,
                                   .ca_pem = ca != NULL ? ca->cert_pem.data : NULL,
                                   .ca_pem_len = ca != NULL ? ca->cert_pem.len : 0,
-                                  .connect_timeout_ms = 3000};
+                                  .connect_timeout_ms = 30000};
 }
 
 static void test_trusted_server(void **state)
@@ -82,6 +82,29 @@ static void test_chain_of_authorities(void **state)
   km_http_client_free(client);
   server_stop(server);
   km_loop_free(loop);
+}
+
+static void test_system_trust_can_be_chosen(void **state)
+{
+  (void)state;
+  char path[] = "/tmp/km-trust-XXXXXX";
+  int fd = mkstemp(path);
+  assert_int_equal(write(fd, authority.cert_pem.data, authority.cert_pem.len), authority.cert_pem.len);
+  close(fd);
+  setenv("SSL_CERT_FILE", path, 1);
+  struct km_loop *loop = new_loop();
+  struct server *server = server_start(who, NULL, &localhost, NULL);
+  struct km_http_options options = options_for(server->url, NULL);
+  struct km_http_client *client = new_client_with(loop, &options);
+  struct km_http_request request = get_request("/");
+  struct km_http_response response;
+  expect_ok(client, &request, &response);
+  km_http_response_done(&response);
+  km_http_client_free(client);
+  server_stop(server);
+  km_loop_free(loop);
+  unsetenv("SSL_CERT_FILE");
+  unlink(path);
 }
 
 /* The server shows IDENTITY; OPTIONS lack only the URL. */
@@ -431,9 +454,11 @@ static void test_truncation_is_noticed(void **state)
 
 int main(void)
 {
+  unsetenv("SSL_CERT_FILE");
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_trusted_server),
       cmocka_unit_test(test_chain_of_authorities),
+      cmocka_unit_test(test_system_trust_can_be_chosen),
       cmocka_unit_test(test_untrusted_servers),
       cmocka_unit_test(test_wrong_name),
       cmocka_unit_test(test_tls_server_name),
