@@ -1,6 +1,7 @@
 /* The serve command: transports up, signals awaited, everything down again in order. The main thread only waits: for
  * SIGINT and SIGTERM (stop), SIGHUP (re-read what the provider reads), SIGUSR1 (stdio has ended), and once a minute it
- * lets idle clients go. */
+ * lets idle clients go. The signals are blocked before the first thread starts, so that all threads inherit the mask and
+ * only sigtimedwait() sees them. */
 #include <errno.h>
 #include <malloc.h>
 #include <signal.h>

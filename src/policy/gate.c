@@ -1,4 +1,6 @@
-/* The policy gate. Stateless: everything it needs is in its arguments. Denied wins over allowed. */
+/* The policy gate. Stateless: everything it needs is in its arguments. The rules are asked in the order of their weight:
+ * read-only mode cannot be lifted by a list, and denied wins over allowed. A tool that does not say that it only reads
+ * counts as one that writes. Globs are matched against names without the configured prefix. */
 #include "kube_mcp/policy/gate.h"
 
 #include "kube_mcp/base/str.h"

@@ -1,5 +1,7 @@
 /* config_contexts_list: which contexts exist and, on request, which of them answer. Checking asks all contexts at once,
- * each with a short deadline of its own, so that dead clusters cost one deadline, not one each. */
+ * each with a short deadline of its own, so that dead clusters cost one deadline, not one each. Each check has memory of
+ * its own, because an arena belongs to one thread; what it found is written to its slot only and read when all are done.
+ * Without `check` nothing is connected: the answer comes from the provider's files. */
 #include <string.h>
 
 #include "common.h"

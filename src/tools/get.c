@@ -1,4 +1,8 @@
-/* One object into an answer: redacted, in the wanted form, cut on a line boundary when it exceeds the budget. */
+/* One object into an answer: redacted, in the wanted form, cut on a line boundary when it exceeds the budget.
+ *
+ * The object is held three times at most: as parsed in the call's arena, as the redacted copy, and as text, which has a
+ * bound of its own; beyond that the caller is told to ask for parts. An object has no cursor: its parts are reached by
+ * `fields`. Runs on the worker of its call and keeps nothing. */
 #include <string.h>
 
 #include "common.h"
