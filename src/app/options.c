@@ -148,7 +148,7 @@ static enum km_rc apply(struct options *options, const struct option_row *row, c
     return add_flag(options, row->section, row->key, row->value == NULL ? row->implied : value, row->name,
                     err);
   }
-  if (km_streq(row->name, "--set")) {
+  if (value != NULL && km_streq(row->name, "--set")) {
     return add_setting(options, value, err);
   }
   const struct {

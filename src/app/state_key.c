@@ -23,7 +23,7 @@
 static const char *key_folder(struct km_arena *arena)
 {
   const char *folder = getenv("STATE_DIRECTORY"); /* systemd's; several are separated by colons */
-  if (!km_str_empty(folder)) {
+  if (folder != NULL && folder[0] != '\0') {
     folder = km_arena_strndup(arena, folder, strcspn(folder, ":"));
   } else {
     const char *state = getenv("XDG_STATE_HOME");
