@@ -469,6 +469,25 @@ static enum km_rc take_toml(struct reading *reading, const struct km_toml_value 
   return mismatch(reading, toml);
 }
 
+/* A list from the environment or a flag: "a,b", or written as in the file: ["a", "b"]. What only begins like the second
+ * is refused: taken for one odd item it would, in a list of what is denied, deny nothing. */
+static enum km_rc take_list(struct reading *reading, const struct km_value_source *source,
+                            struct km_value *ret)
+{
+  const char *text = source->text + strspn(source->text, " ");
+  if (*text != '[') {
+    return take_comma_list(reading, text, ret);
+  }
+  struct km_toml_value *root;
+  struct km_error ignored = {0};
+  const char *document = km_arena_printf(reading->arena, "list = %s", text);
+  if (km_toml_parse(reading->arena, document, strlen(document), "list", &root, &ignored) != KM_OK ||
+      root->as.table.count != 1 || root->as.table.entries[0].value->type != KM_TOML_ARRAY) {
+    return refuse(reading, "begins with [ but is no list: write a,b or [\"a\", \"b\"]");
+  }
+  return take_toml_list(reading, root->as.table.entries[0].value, source->env, ret);
+}
+
 enum km_rc km_value_read(struct km_arena *arena, const struct km_field *field,
                          const struct km_value_source *source, struct km_value *ret, struct km_error *err)
 {
@@ -478,7 +497,7 @@ enum km_rc km_value_read(struct km_arena *arena, const struct km_field *field,
   if (source->toml != NULL) {
     rc = take_toml(&reading, source->toml, source->env, &value);
   } else if (field->type == KM_FIELD_STRINGS) {
-    rc = take_comma_list(&reading, source->text, &value);
+    rc = take_list(&reading, source, &value);
   } else {
     reading.shown =
         field->type == KM_FIELD_SECRET ? "" : km_text_shown(arena, source->text, strlen(source->text));

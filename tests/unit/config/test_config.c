@@ -483,6 +483,14 @@ static void environment_names_are_checked(void **state)
       (struct km_config_input){.environ_block = environment_of("KUBE_MCP_SECURITY_DENIED_TOOLS=a,", NULL)},
       "environment KUBE_MCP_SECURITY_DENIED_TOOLS: security.denied_tools has an empty item behind its last "
       "comma");
+  assert_input_refused(
+      (struct km_config_input){.environ_block = environment_of("KUBE_MCP_SECURITY_DENIED_TOOLS=[\"a\"", NULL)},
+      "environment KUBE_MCP_SECURITY_DENIED_TOOLS: security.denied_tools begins with [ but is no list: write "
+      "a,b or [\"a\", \"b\"]");
+  must_load((struct km_config_input){
+      .environ_block = environment_of("KUBE_MCP_SECURITY_DENIED_TOOLS=[\"a\", \"b,c\"]", NULL)});
+  assert_int_equal(fx.config->security.denied_tools.count, 2);
+  assert_string_equal(fx.config->security.denied_tools.items[1], "b,c");
   write_file("env", "# comment\nKUBE_MCP_SERVER_WORKERS=many\n");
   assert_input_refused((struct km_config_input){.env_file = "env"},
                        "env:2:1: server.workers must be an integer between 1 and 256, not 'many'");
