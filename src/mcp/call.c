@@ -35,8 +35,9 @@ struct km_call *call_new(struct km_mcp *mcp, struct km_reply *reply)
   atomic_init(&p->refs, 1);
   pthread_mutex_init(&p->reply_mutex, NULL);
   p->reply = reply;
+  KM_SCOPED_LOCK(&mcp->mutex);
+  mcp->alive++;
   if (reply != NULL) {
-    KM_SCOPED_LOCK(&mcp->mutex);
     reply->owner = call;
   }
   return call;
@@ -54,13 +55,19 @@ void call_unref(struct km_call *call)
     return;
   }
   KM_ASSERT(p->reply == NULL);
-  if (p->session != NULL) {
-    session_unref(call->mcp, p->session);
-  }
+  struct km_mcp *mcp = call->mcp;
+  struct km_session *session = p->session;
   subscription_free(p->subscription);
   pthread_mutex_destroy(&p->reply_mutex);
   km_cancel_unref(call->cancel);
   km_arena_free(call->arena);
+  if (session != NULL) {
+    session_unref(mcp, session);
+  }
+  KM_SCOPED_LOCK(&mcp->mutex);
+  if (--mcp->alive == 0) {
+    pthread_cond_broadcast(&mcp->drained); /* km_mcp_free may go on once this returns */
+  }
 }
 
 void call_link(struct km_call *call)
@@ -93,9 +100,6 @@ void call_unlink(struct km_call *call)
       p->next->private->prev = p->prev;
     }
     *(p->subscription != NULL ? &mcp->streams : &mcp->in_flight) -= 1;
-    if (mcp->calls == NULL) {
-      pthread_cond_broadcast(&mcp->drained);
-    }
   }
   call_unref(call);
 }

@@ -68,12 +68,13 @@ struct km_mcp {
   const struct km_mcp_features *features;
   struct km_mcp_options options;
   struct km_sealer sealer;
-  pthread_mutex_t mutex; /* sessions, calls, pending */
-  pthread_cond_t drained;
+  pthread_mutex_t mutex;   /* sessions, calls, pending */
+  pthread_cond_t drained;  /* alive is 0 */
   struct km_map *sessions; /* id -> struct km_session */
   struct km_session *stdio_session;
   struct km_call *calls; /* in flight, and open streams */
   unsigned in_flight, streams;
+  unsigned alive; /* call objects: those in flight, and those that somebody still holds */
   struct pending_request *pending;
   atomic_ullong next_id;
   atomic_ullong requests, tool_calls, tool_errors, protocol_errors;

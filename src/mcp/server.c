@@ -61,7 +61,7 @@ void km_mcp_free(struct km_mcp *mcp)
   km_mcp_cancel_all(mcp);
   {
     KM_SCOPED_LOCK(&mcp->mutex);
-    while (mcp->calls != NULL) {
+    while (mcp->alive > 0) {
       pthread_cond_wait(&mcp->drained, &mcp->mutex);
     }
   }
