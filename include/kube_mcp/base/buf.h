@@ -27,8 +27,8 @@ void km_buf_init_secret(struct km_buf *buf, size_t max_bytes);
 void km_buf_done(struct km_buf *buf);
 /* As km_buf_done, after wiping the contents. Copies left behind by growing are wiped only in a secret buffer. */
 void km_buf_wipe(struct km_buf *buf);
-void km_buf_clear(struct km_buf *buf);                 /* keeps memory and maximum; resets `failed` */
-void km_buf_truncate(struct km_buf *buf, size_t len);  /* LEN <= buf->len */
+void km_buf_clear(struct km_buf *buf);                /* keeps memory and maximum; resets `failed` */
+void km_buf_truncate(struct km_buf *buf, size_t len); /* LEN <= buf->len */
 bool km_buf_append(struct km_buf *buf, const void *data, size_t len);
 bool km_buf_puts(struct km_buf *buf, const char *text);
 bool km_buf_putc(struct km_buf *buf, char c);

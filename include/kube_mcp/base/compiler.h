@@ -13,11 +13,11 @@
 #define KM_CLEANUP(fn) __attribute__((cleanup(fn)))
 
 /* Moves a pointer out of a KM_CLEANUP variable. */
-#define KM_TAKE(p)             \
-  __extension__({              \
-    __typeof__(p) _taken = (p); \
-    (p) = NULL;                \
-    _taken;                    \
+#define KM_TAKE(p)                                                                                           \
+  __extension__({                                                                                            \
+    __typeof__(p) _taken = (p);                                                                              \
+    (p) = NULL;                                                                                              \
+    _taken;                                                                                                  \
   })
 
 /* Defined when AddressSanitizer watches: allocators of ours then keep out of its way. */

@@ -13,7 +13,8 @@
 
 void km_random(void *out, size_t len); /* cryptographic; aborts if the system has none */
 void km_sha256(const void *data, size_t len, uint8_t ret[KM_SHA256_LEN]);
-void km_hmac_sha256(const void *key, size_t key_len, const void *data, size_t len, uint8_t ret[KM_SHA256_LEN]);
+void km_hmac_sha256(const void *key, size_t key_len, const void *data, size_t len,
+                    uint8_t ret[KM_SHA256_LEN]);
 bool km_equal_const_time(const void *a, const void *b, size_t len);
 void km_wipe(void *data, size_t len); /* explicit_bzero; accepts NULL */
 
@@ -23,8 +24,8 @@ char *km_base64_encode(struct km_arena *arena, const void *data, size_t len);
 char *km_base64url_encode(struct km_arena *arena, const void *data, size_t len);
 enum km_rc km_base64_decode(struct km_arena *arena, const char *text, size_t len, bool lenient, uint8_t **ret,
                             size_t *ret_len, struct km_error *err);
-enum km_rc km_base64url_decode(struct km_arena *arena, const char *text, size_t len, uint8_t **ret, size_t *ret_len,
-                               struct km_error *err);
+enum km_rc km_base64url_decode(struct km_arena *arena, const char *text, size_t len, uint8_t **ret,
+                               size_t *ret_len, struct km_error *err);
 /* Lower-case hexadecimal into BUF of at least 2*LEN+1 bytes. */
 void km_hex(char *buf, const void *data, size_t len);
 

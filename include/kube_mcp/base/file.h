@@ -11,10 +11,11 @@
 
 /* Reads PATH into the arena, NUL-terminated.
  * Errors: KM_E_NOT_FOUND, KM_E_FORBIDDEN, KM_E_TOO_LARGE (over MAX_BYTES), KM_E_INVALID (a directory, ...). */
-enum km_rc km_file_read(struct km_arena *arena, const char *path, size_t max_bytes, char **ret_data, size_t *ret_len,
-                        struct km_error *err);
+enum km_rc km_file_read(struct km_arena *arena, const char *path, size_t max_bytes, char **ret_data,
+                        size_t *ret_len, struct km_error *err);
 /* The same into a secret; the intermediate copies are wiped. */
-enum km_rc km_file_read_secret(const char *path, size_t max_bytes, struct km_secret *ret, struct km_error *err);
+enum km_rc km_file_read_secret(const char *path, size_t max_bytes, struct km_secret *ret,
+                               struct km_error *err);
 /* "~" and "~/x" expanded with $HOME (else the password database); other paths returned as they are. */
 char *km_path_expand(struct km_arena *arena, const char *path);
 /* PATH if absolute, else joined to BASE_DIR. */

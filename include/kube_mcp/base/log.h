@@ -22,8 +22,8 @@ enum km_log_level {
 
 enum km_log_format { KM_LOG_TEXT, KM_LOG_JSON };
 
-const char *km_log_level_name(enum km_log_level level);               /* "warning" */
-bool km_log_level_parse(const char *name, enum km_log_level *ret);    /* exact MCP names */
+const char *km_log_level_name(enum km_log_level level);            /* "warning" */
+bool km_log_level_parse(const char *name, enum km_log_level *ret); /* exact MCP names */
 
 void km_log_init(enum km_log_level threshold, enum km_log_format format);
 void km_log_set_level(enum km_log_level threshold);

@@ -15,11 +15,11 @@ struct km_view {
   size_t len;
 };
 
-bool km_streq(const char *a, const char *b);       /* NULL equals only NULL */
-bool km_strcaseeq(const char *a, const char *b);   /* ASCII case folded */
+bool km_streq(const char *a, const char *b);     /* NULL equals only NULL */
+bool km_strcaseeq(const char *a, const char *b); /* ASCII case folded */
 bool km_starts_with(const char *text, const char *prefix);
 bool km_ends_with(const char *text, const char *suffix);
-bool km_str_empty(const char *text);               /* NULL or "" */
+bool km_str_empty(const char *text); /* NULL or "" */
 /* strlcpy: copies at most SIZE-1 bytes on a UTF-8 boundary, always terminates; false if it had to cut. */
 bool km_strcopy(char *dest, size_t size, const char *src);
 /* Shell-style glob with * and ? over the whole of TEXT. No backtracking blow-up. */

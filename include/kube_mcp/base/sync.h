@@ -34,7 +34,7 @@ static inline void km_lock_release(pthread_mutex_t **mutex)
 #define KM_LOCK_NAME2(line) km_scoped_lock_##line
 #define KM_LOCK_NAME(line)  KM_LOCK_NAME2(line)
 /* Holds MUTEX (a pthread_mutex_t *) until the end of the enclosing block. */
-#define KM_SCOPED_LOCK(mutex) \
+#define KM_SCOPED_LOCK(mutex)                                                                                \
   KM_CLEANUP(km_lock_release) KM_UNUSED pthread_mutex_t *KM_LOCK_NAME(__LINE__) = km_lock_acquire(mutex)
 
 #endif

@@ -18,8 +18,8 @@
 /* Parses LEN bytes of strict RFC 8259 JSON in UTF-8, no deeper than MAX_DEPTH. Integers are exact; those beyond 64 bits
  * stay raw text. Memory is malloc'ed by yyjson and released with ARENA.
  * Errors: KM_E_INVALID, message with line and column. */
-enum km_rc km_json_parse(struct km_arena *arena, const char *data, size_t len, unsigned max_depth, yyjson_doc **ret,
-                         struct km_error *err);
+enum km_rc km_json_parse(struct km_arena *arena, const char *data, size_t len, unsigned max_depth,
+                         yyjson_doc **ret, struct km_error *err);
 
 /* An empty mutable document whose memory is the arena's. NULL when the arena's cap is reached; yyjson takes a NULL
  * document, and the NULL values it then makes, without harm. */

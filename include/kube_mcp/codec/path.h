@@ -8,9 +8,11 @@
 struct km_path;
 
 /* Errors: KM_E_INVALID with the position (1-based column) of what was not understood. */
-enum km_rc km_path_compile(struct km_arena *arena, const char *text, struct km_path **ret, struct km_error *err);
+enum km_rc km_path_compile(struct km_arena *arena, const char *text, struct km_path **ret,
+                           struct km_error *err);
 /* Calls FN for each value PATH selects in ROOT, in document order, until it returns false. */
-void km_path_eval(const struct km_path *path, yyjson_val *root, bool (*fn)(yyjson_val *val, void *data), void *data);
+void km_path_eval(const struct km_path *path, yyjson_val *root, bool (*fn)(yyjson_val *val, void *data),
+                  void *data);
 /* The selected values as one line of text: scalars plain, several joined by ",", objects as compact JSON;
  * "<none>" when nothing is selected. False if OUT is full. */
 bool km_path_format(const struct km_path *path, yyjson_val *root, struct km_buf *out);

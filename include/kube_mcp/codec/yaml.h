@@ -6,9 +6,9 @@
 #include "kube_mcp/codec/json.h"
 
 struct km_yaml_limits {
-  unsigned max_depth;     /* nesting */
-  size_t max_nodes;       /* after alias expansion, over all documents */
-  size_t max_bytes;       /* of input, and of text after alias expansion */
+  unsigned max_depth; /* nesting */
+  size_t max_nodes;   /* after alias expansion, over all documents */
+  size_t max_bytes;   /* of input, and of text after alias expansion */
 };
 extern const struct km_yaml_limits km_yaml_default_limits; /* depth 64, 1,000,000 nodes, 16 MiB */
 

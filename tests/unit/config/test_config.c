@@ -484,7 +484,8 @@ static void environment_names_are_checked(void **state)
       "environment KUBE_MCP_SECURITY_DENIED_TOOLS: security.denied_tools has an empty item behind its last "
       "comma");
   assert_input_refused(
-      (struct km_config_input){.environ_block = environment_of("KUBE_MCP_SECURITY_DENIED_TOOLS=[\"a\"", NULL)},
+      (struct km_config_input){.environ_block =
+                                   environment_of("KUBE_MCP_SECURITY_DENIED_TOOLS=[\"a\"", NULL)},
       "environment KUBE_MCP_SECURITY_DENIED_TOOLS: security.denied_tools begins with [ but is no list: write "
       "a,b or [\"a\", \"b\"]");
   must_load((struct km_config_input){
