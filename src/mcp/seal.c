@@ -17,6 +17,7 @@
 #define MAC_LEN     16
 #define PAYLOAD_AT  (MAC_AT + MAC_LEN)
 #define MAX_PAYLOAD ((size_t)64 * 1024)
+#define MAX_TEXT    ((PAYLOAD_AT + MAX_PAYLOAD + 2) / 3 * 4)
 
 enum km_rc km_sealer_init(struct km_sealer *sealer, const struct km_secret *key, struct km_error *err)
 {
@@ -102,7 +103,7 @@ enum km_rc km_unseal(const struct km_sealer *sealer, struct km_arena *arena, con
   size_t text_len = strlen(token);
   uint8_t *raw = NULL;
   size_t len = 0;
-  if (text_len > MAX_PAYLOAD * 4 / 3 ||
+  if (text_len > MAX_TEXT ||
       km_base64url_decode(arena, token, text_len, &raw, &len, err) != KM_OK || len < PAYLOAD_AT ||
       len - PAYLOAD_AT > MAX_PAYLOAD || raw[0] != FORMAT) {
     return km_error_set(err, KM_E_INVALID, "this %s was not issued by this server", purpose);
