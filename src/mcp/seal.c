@@ -103,9 +103,8 @@ enum km_rc km_unseal(const struct km_sealer *sealer, struct km_arena *arena, con
   size_t text_len = strlen(token);
   uint8_t *raw = NULL;
   size_t len = 0;
-  if (text_len > MAX_TEXT ||
-      km_base64url_decode(arena, token, text_len, &raw, &len, err) != KM_OK || len < PAYLOAD_AT ||
-      len - PAYLOAD_AT > MAX_PAYLOAD || raw[0] != FORMAT) {
+  if (text_len > MAX_TEXT || km_base64url_decode(arena, token, text_len, &raw, &len, err) != KM_OK ||
+      len < PAYLOAD_AT || len - PAYLOAD_AT > MAX_PAYLOAD || raw[0] != FORMAT) {
     return km_error_set(err, KM_E_INVALID, "this %s was not issued by this server", purpose);
   }
   uint8_t mac[KM_SHA256_LEN];

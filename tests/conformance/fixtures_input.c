@@ -277,7 +277,8 @@ TOOL_RUN(run_two_rounds)
   } else if (name != NULL || km_starts_with(state, in_second)) {
     const char *given = km_json_str(km_json_obj(name, "content"), "name");
     out->request_state =
-        name == NULL ? state : km_arena_printf(call->arena, "%s%.100s", in_second, given == NULL ? "" : given);
+        name == NULL ? state
+                     : km_arena_printf(call->arena, "%s%.100s", in_second, given == NULL ? "" : given);
     fixture_ask(call, out, &second);
   } else {
     out->request_state = in_first;
