@@ -9,9 +9,11 @@
 #include "kube_mcp/base/banned.h"
 
 #define CHECK_DEADLINE_MS ((int64_t)5000)
+#define ENDING_BYTES      ((size_t)512) /* kept free for what follows the contexts */
 
 struct contexts_args {
   bool check;
+  const char *match;
 };
 
 static const struct km_arg args[] = {
@@ -20,6 +22,11 @@ static const struct km_arg args[] = {
      KM_ARG_AT(struct contexts_args, check),
      .fallback = "false",
      .description = "Also ask every cluster for its version: tells which contexts are reachable."},
+    {.name = "match",
+     .type = KM_ARG_STRING,
+     KM_ARG_AT(struct contexts_args, match),
+     .max = 253,
+     .description = "Only contexts whose name matches, e.g. \"prod-*\"."},
 };
 
 /* What checking one context found; filled by one thread. */
@@ -88,6 +95,53 @@ static void add_check(yyjson_mut_doc *doc, yyjson_mut_val *entry, const struct c
   }
 }
 
+/* Keeps the contexts whose name matches GLOB. */
+static void keep_matching(struct km_context_list *list, const char *glob)
+{
+  size_t kept = 0;
+  for (size_t i = 0; i < list->count; i++) {
+    if (km_glob_match(glob, list->items[i].name)) {
+      list->items[kept++] = list->items[i];
+    }
+  }
+  list->count = kept;
+}
+
+static yyjson_mut_val *describe(yyjson_mut_doc *doc, const struct km_context_info *info,
+                                const struct check *check)
+{
+  yyjson_mut_val *entry = yyjson_mut_obj(doc);
+  yyjson_mut_obj_add_strcpy(doc, entry, "name", info->name);
+  yyjson_mut_obj_add_strcpy(doc, entry, "cluster", info->cluster == NULL ? "" : info->cluster);
+  yyjson_mut_obj_add_strcpy(doc, entry, "user", info->user == NULL ? "" : info->user);
+  yyjson_mut_obj_add_strcpy(doc, entry, "namespace", info->namespace == NULL ? "" : info->namespace);
+  if (check != NULL) {
+    add_check(doc, entry, check);
+  } else if (info->problem != NULL) {
+    yyjson_mut_obj_add_strcpy(doc, entry, "error", info->problem);
+  }
+  return entry;
+}
+
+/* Describes contexts while the answer's budget lasts; returns how many that were. */
+static size_t describe_all(struct km_call *call, const struct check_all *all, yyjson_mut_doc *doc,
+                           yyjson_mut_val *contexts)
+{
+  struct km_buf json;
+  km_buf_init(&json, toolbox(call)->max_result_bytes - ENDING_BYTES);
+  size_t shown = 0;
+  for (; shown < all->list->count; shown++) {
+    const struct check *check = all->checks == NULL ? NULL : &all->checks[shown];
+    yyjson_mut_val *entry = describe(doc, &all->list->items[shown], check);
+    if (!km_json_write(entry, false, &json) || !km_buf_putc(&json, ',')) {
+      break;
+    }
+    yyjson_mut_arr_append(contexts, entry);
+  }
+  km_buf_done(&json);
+  return shown;
+}
+
 static enum km_rc run(struct km_call *call, const void *data, struct km_result *out, struct km_error *err)
 {
   const struct contexts_args *given = data;
@@ -96,6 +150,9 @@ static enum km_rc run(struct km_call *call, const void *data, struct km_result *
   enum km_rc rc = provider->ops->contexts(provider, call->arena, &list, err);
   if (rc != KM_OK) {
     return rc;
+  }
+  if (!km_str_empty(given->match)) {
+    keep_matching(&list, given->match);
   }
   struct check_all all = {.call = call, .list = &list};
   if (given->check) {
@@ -109,18 +166,9 @@ static enum km_rc run(struct km_call *call, const void *data, struct km_result *
   yyjson_mut_doc *doc = out->doc;
   yyjson_mut_val *root = yyjson_mut_obj(doc);
   yyjson_mut_val *contexts = yyjson_mut_obj_add_arr(doc, root, "contexts");
-  for (size_t i = 0; i < list.count; i++) {
-    const struct km_context_info *info = &list.items[i];
-    yyjson_mut_val *entry = yyjson_mut_arr_add_obj(doc, contexts);
-    yyjson_mut_obj_add_strcpy(doc, entry, "name", info->name);
-    yyjson_mut_obj_add_strcpy(doc, entry, "cluster", info->cluster == NULL ? "" : info->cluster);
-    yyjson_mut_obj_add_strcpy(doc, entry, "user", info->user == NULL ? "" : info->user);
-    yyjson_mut_obj_add_strcpy(doc, entry, "namespace", info->namespace == NULL ? "" : info->namespace);
-    if (given->check) {
-      add_check(doc, entry, &all.checks[i]);
-    } else if (info->problem != NULL) {
-      yyjson_mut_obj_add_strcpy(doc, entry, "error", info->problem);
-    }
+  size_t shown = describe_all(call, &all, doc, contexts);
+  if (shown < list.count) {
+    yyjson_mut_obj_add_uint(doc, root, "left_out", list.count - shown);
   }
   if (list.current != NULL) {
     yyjson_mut_obj_add_strcpy(doc, root, "current_context", list.current);
@@ -137,6 +185,8 @@ static const char output_schema[] =
     "\"string\"},"
     "\"latency_ms\":{\"type\":\"integer\"},\"error\":{\"type\":\"string\"},\"hint\":{\"type\":\"string\"}},"
     "\"required\":[\"name\",\"cluster\",\"user\",\"namespace\"]}},"
+    "\"left_out\":{\"type\":\"integer\",\"description\":\"Contexts not shown for lack of room: narrow with "
+    "match.\"},"
     "\"current_context\":{\"type\":\"string\",\"description\":\"What an empty context argument means.\"}},"
     "\"required\":[\"contexts\"]}";
 

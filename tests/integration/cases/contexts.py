@@ -1,4 +1,5 @@
 """config_contexts_list, namespaces_list, and naming a context."""
+import json
 import time
 
 from harness import case, check, equal
@@ -63,3 +64,23 @@ def two_contexts_do_not_mix(world):
 def a_default_context_can_be_configured(world):
     answer = world.cli(["--context", "staging"]).call("pods_list", namespace="shop").ok()
     check("# context staging" in answer.text, "which context answered", answer.text)
+
+
+@case(doors=True)
+def a_glob_narrows(world, door):
+    answer = door.call("config_contexts_list", match="prod-*").ok().structured
+    equal(sorted(c["name"] for c in answer["contexts"]), ["prod-checkout-dev", "prod-nobody", "prod-viewer"], "contexts")
+
+
+@case()
+def hundreds_are_cut_to_the_budget(world):
+    names = [f"cluster-{i:04}" for i in range(1000)]
+    file = world.file(json.dumps({
+        "apiVersion": "v1", "kind": "Config", "current-context": names[7],
+        "clusters": [{"name": n, "cluster": {"server": f"https://{n}.invalid:6443"}} for n in names],
+        "users": [{"name": n, "user": {"token": "t"}} for n in names],
+        "contexts": [{"name": n, "context": {"cluster": n, "user": n}} for n in names]}))
+    answer = world.cli(["--kubeconfig", file]).call("config_contexts_list").ok()
+    check(len(answer.text) <= 32768, "within the budget", len(answer.text))
+    equal(len(answer.structured["contexts"]) + answer.structured["left_out"], len(names), "shown and left out")
+    equal(answer.structured["current_context"], names[7], "the default")
