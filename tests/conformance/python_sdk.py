@@ -71,6 +71,7 @@ async def product_session(client, mode):
     tools = (await client.list_tools()).tools
     check_schemas(tools)
     check({"config_contexts_list", "pods_list"} <= {tool.name for tool in tools}, "tools are missing")
+    check(not any(tool.name.startswith("test_") for tool in tools), "the product lists fixtures")
     result = await client.call_tool("config_contexts_list", {})
     listing = json.loads(text(result))
     equal(sorted(context["name"] for context in listing["contexts"]), ["blue", "red"], "contexts")
