@@ -1,5 +1,7 @@
 #include "fixture.h"
 
+#include "kube_mcp/base/banned.h"
+
 /* -- what a request must look like --------------------------------------------------------------------------------- */
 
 static int answer_livez(void *data, const char *path, const char **ret_content_type, struct km_buf *out)

@@ -5,6 +5,8 @@
 #include "../../../src/transport/http_host.h"
 #include "kube_mcp/base/str.h"
 
+#include "kube_mcp/base/banned.h"
+
 static void test_hosts_are_split(void **state)
 {
   (void)state;

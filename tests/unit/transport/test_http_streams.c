@@ -2,6 +2,8 @@
 
 #include "../../../src/transport/http_internal.h"
 
+#include "kube_mcp/base/banned.h"
+
 static int start(void **state)
 {
   static struct fixture fixture;

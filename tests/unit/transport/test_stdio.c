@@ -4,6 +4,8 @@
 
 #include "kube_mcp/transport/stdio.h"
 
+#include "kube_mcp/base/banned.h"
+
 /* -- a client at the other end of two pipes ---------------------------------------------------------------------------- */
 
 struct pipes {
