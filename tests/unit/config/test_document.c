@@ -76,14 +76,14 @@ static void show_loads_again_to_the_same(void **state)
   must_load_text(
       "[server]\ninstructions = \"a \\\"b\\\" \\\\ $${X} $ \\u0001\\n\\tü\"\ntransports = "
       "[\"http\", \"stdio\"]\n"
-      "max_result_bytes = 1025\nlog_level = \"warn\"\n[server.http]\nsession_ttl = \"36h\"\n"
+      "max_result_bytes = 2049\nlog_level = \"warn\"\n[server.http]\nsession_ttl = \"36h\"\n"
       "[kubernetes]\nqps = 0.30000000000000004\nconnect_timeout = \"1500ms\"\nprovider = \"single\"\n");
   assert_string_equal(fx.config->server.instructions, "a \"b\" \\ ${X} $ \001\n\tü");
   const char *first = without_comments(shown());
   must_load_text(first);
   assert_string_equal(without_comments(shown()), first);
   assert_string_equal(fx.config->server.instructions, "a \"b\" \\ ${X} $ \001\n\tü");
-  assert_int_equal(fx.config->server.max_result_bytes, 1025);
+  assert_int_equal(fx.config->server.max_result_bytes, 2049);
   assert_int_equal(fx.config->kubernetes.connect_timeout_ms, 1500);
   assert_int_equal(fx.config->http.session_ttl_ms, 36 * 3600 * 1000);
   assert_true(fx.config->kubernetes.qps == 0.1 + 0.2);
