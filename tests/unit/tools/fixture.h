@@ -2,6 +2,8 @@
 #ifndef KM_TESTS_UNIT_TOOLS_FIXTURE_H
 #define KM_TESTS_UNIT_TOOLS_FIXTURE_H
 
+#include <stdatomic.h>
+
 #include "kube/fixture.h"
 
 #include "kube_mcp/base/cancel.h"
@@ -27,7 +29,7 @@ struct cluster {
   int expired;            /* token that is answered with 410; 0 = none, -1 = exact versions are */
   bool fresh;             /* sends a token along with that 410 */
   const char *token_tail; /* behind every token */
-  int stall_at;           /* token at which the server says nothing more; 0 = none */
+  atomic_int stall_at;    /* token at which the server says nothing more; 0 = none */
   size_t max_page_bytes;
   atomic_int lists, reviews;
 };
