@@ -123,9 +123,20 @@ static bool includes_effective(const struct km_settings *settings, const struct 
   return false;
 }
 
+/* scheme://user:password@host: a URL that is a credential too. */
+static bool holds_userinfo(const char *text)
+{
+  const char *authority = strstr(text, "://");
+  return authority != NULL && memchr(authority, '@', 3 + strcspn(authority + 3, "/?#")) != NULL;
+}
+
 static void print_effective(const struct document *document, const struct km_setting *setting)
 {
   struct km_buf *out = document->out;
+  if (setting->field->type == KM_FIELD_STRING && holds_userinfo(setting->value.text)) {
+    km_buf_printf(out, "# %s = \"<set, with credentials>\"\n", setting->field->name);
+    return;
+  }
   if (setting->field->type == KM_FIELD_SECRET && !km_secret_empty(&setting->value.secret)) {
     km_buf_puts(out, "# ");
   }

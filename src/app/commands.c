@@ -273,6 +273,20 @@ static enum km_rc show_config(const struct km_config *config, struct km_error *e
              : km_error_set(err, KM_E_TOO_LARGE, "the configuration is larger than %zu bytes", MAX_OUTPUT);
 }
 
+static enum km_rc check_config(const struct km_config *config, struct km_error *err)
+{
+  enum km_rc rc = check_serve(config, err);
+  if (rc != KM_OK) {
+    return rc;
+  }
+  (void)fputs(config->sources.count == 0 ? "ok: no configuration file, built-in defaults" : "ok:", stdout);
+  for (size_t i = 0; i < config->sources.count; i++) {
+    (void)printf(" %s", config->sources.items[i]);
+  }
+  (void)puts("");
+  return KM_OK;
+}
+
 enum km_rc command_config(const struct options *options, struct km_error *err)
 {
   const char *what = options->operand_count == 1 ? options->operands[0] : "";
@@ -287,17 +301,7 @@ enum km_rc command_config(const struct options *options, struct km_error *err)
   if (rc != KM_OK) {
     return rc;
   }
-  if (km_streq(what, "show")) {
-    rc = show_config(config, err);
-  } else if (config->sources.count == 0) {
-    (void)puts("ok: no configuration file, built-in defaults");
-  } else {
-    (void)printf("ok:");
-    for (size_t i = 0; i < config->sources.count; i++) {
-      (void)printf(" %s", config->sources.items[i]);
-    }
-    (void)puts("");
-  }
+  rc = km_streq(what, "show") ? show_config(config, err) : check_config(config, err);
   km_config_free(config);
   return rc;
 }

@@ -57,10 +57,9 @@ static int answer_get(void *data, const char *path, const char **ret_content_typ
   return 0;
 }
 
-static enum km_rc start_http(struct km_server *server, struct transports *transports, struct km_error *err)
+static struct km_http_server_options http_options(const struct km_config_http *http)
 {
-  const struct km_config_http *http = &server->config->http;
-  struct km_http_server_options options = {
+  return (struct km_http_server_options){
       .address = http->address,
       .path = http->path,
       .allowed_hosts = http->allowed_hosts.items,
@@ -74,6 +73,12 @@ static enum km_rc start_http(struct km_server *server, struct transports *transp
       .insecure_no_auth = http->insecure_no_auth,
       .on_get = answer_get,
   };
+}
+
+static enum km_rc start_http(struct km_server *server, struct transports *transports, struct km_error *err)
+{
+  const struct km_config_http *http = &server->config->http;
+  struct km_http_server_options options = http_options(http);
   enum km_rc rc = km_http_server_start(server->mcp, &options, &transports->http, err);
   if (rc == KM_OK) {
     km_log(KM_LOG_INFO, "listening", "address=%s port=%u path=%s", http->address,
@@ -172,5 +177,25 @@ enum km_rc command_serve(const struct km_config *config, struct km_error *err)
   km_http_server_stop(transports.http);
   km_stdio_stop(transports.stdio);
   km_server_done(&server);
+  return rc;
+}
+
+enum km_rc check_serve(const struct km_config *config, struct km_error *err)
+{
+  struct km_http_server_options options = http_options(&config->http);
+  enum km_rc rc = wants(config, "http") ? km_http_server_check(&options, err) : KM_OK;
+  const struct km_provider_ops *ops = km_provider_find(config->kubernetes.provider);
+  /* One configured cluster is part of the configuration; a kubeconfig and the files of a pod are not. */
+  if (rc != KM_OK || ops == NULL || !km_streq(ops->kind, "single")) {
+    return rc;
+  }
+  struct km_provider *provider = NULL;
+  rc = km_provider_open(ops, config->provider_config, config->kubernetes.context, &provider, err);
+  if (rc == KM_OK) {
+    KM_CLEANUP(km_arena_freep) struct km_arena *arena = km_arena_new((size_t)4 * 1024 * 1024);
+    struct km_endpoint endpoint;
+    rc = provider->ops->resolve(provider, NULL, false, arena, &endpoint, err);
+    km_provider_close(provider);
+  }
   return rc;
 }

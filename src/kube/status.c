@@ -180,6 +180,12 @@ enum km_rc km_status_error(const struct km_http_response *response, const char *
     class.hint =
         "the cluster does not serve this resource in this version; check the kind and its apiVersion";
   }
+  if (response->status == 400 && !refusal.is_status) {
+    /* Not the arguments: an API server says so in a Status. The usual cause is http:// before a TLS port. */
+    class = (struct status_class){
+        400, NULL, KM_E_PROTOCOL, KM_TYPE_UNREACHABLE,
+        "this is not how an API server answers; check the server URL of the context, https:// included"};
+  }
   if (response->status == 401) {
     km_error_set_type(err, class.code, class.type,
                       "context '%s': the API server does not accept the credential (HTTP 401%s%s)", context,

@@ -125,8 +125,9 @@ static const char *param_header(const struct km_peer *peer, const char *name)
 
 static bool is_decisive_header(const char *name)
 {
-  static const char *const names[] = {"Host",       "Origin",   "Content-Type",   "Mcp-Protocol-Version",
-                                      "Mcp-Method", "Mcp-Name", "Mcp-Session-Id", "Authorization"};
+  static const char *const names[] = {
+      "Host",     "Origin",        "Content-Type",      "Content-Length", "Mcp-Method",
+      "Mcp-Name", "Authorization", "Transfer-Encoding", "Mcp-Session-Id", "Mcp-Protocol-Version"};
   for (size_t i = 0; i < KM_ARRAY_LEN(names); i++) {
     if (strcasecmp(name, names[i]) == 0) {
       return true;
@@ -416,6 +417,24 @@ static enum km_rc start_daemon(struct km_http_server *server, struct km_error *e
   return km_error_errno(err, errno == 0 ? EINVAL : errno, "listening on %s", options->address);
 }
 
+static enum km_rc check_address(const struct km_http_server_options *options, struct bind_address *ret,
+                                struct km_error *err)
+{
+  enum km_rc rc = bind_address_parse(options->address, ret, err);
+  if (rc == KM_OK && !ret->loopback && !options->insecure_no_auth) {
+    km_error_set(err, KM_E_INVALID, "refusing to listen on %s without authentication", options->address);
+    return km_error_hint(
+        err, "bind to 127.0.0.1, or set server.http.insecure_no_auth = true if the network is trusted");
+  }
+  return rc;
+}
+
+enum km_rc km_http_server_check(const struct km_http_server_options *options, struct km_error *err)
+{
+  struct bind_address unused;
+  return check_address(options, &unused, err);
+}
+
 enum km_rc km_http_server_start(struct km_mcp *mcp, const struct km_http_server_options *options,
                                 struct km_http_server **ret, struct km_error *err)
 {
@@ -425,12 +444,7 @@ enum km_rc km_http_server_start(struct km_mcp *mcp, const struct km_http_server_
   server->options = *options;
   server->keep_alive_ns = KEEP_ALIVE_NS;
   server->upload_limit_ns = UPLOAD_LIMIT_NS;
-  enum km_rc rc = bind_address_parse(options->address, &server->bound, err);
-  if (rc == KM_OK && !server->bound.loopback && !options->insecure_no_auth) {
-    km_error_set(err, KM_E_INVALID, "refusing to listen on %s without authentication", options->address);
-    rc = km_error_hint(
-        err, "bind to 127.0.0.1, or set server.http.insecure_no_auth = true if the network is trusted");
-  }
+  enum km_rc rc = check_address(options, &server->bound, err);
   pthread_mutex_init(&server->mutex, NULL);
   pthread_cond_init(&server->watch_wanted, NULL);
   if (rc == KM_OK) {

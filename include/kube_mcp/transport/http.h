@@ -25,6 +25,9 @@ struct km_http_server_options {
   void *on_get_data;
 };
 
+/* What starting with OPTIONS would refuse before it binds: a malformed address, one that is not loopback without
+ * permission. Errors: KM_E_INVALID. */
+enum km_rc km_http_server_check(const struct km_http_server_options *options, struct km_error *err);
 /* Binds and starts. Errors: KM_E_INVALID (address, or not loopback without permission), KM_E_CONFLICT (in use). */
 enum km_rc km_http_server_start(struct km_mcp *mcp, const struct km_http_server_options *options,
                                 struct km_http_server **ret, struct km_error *err);

@@ -78,3 +78,23 @@ def usage_mistakes(world):
 def another_address_needs_a_decision(world):
     done = world.run(["serve", "--transport", "http", "--address", "0.0.0.0:0"])
     check(done.returncode == 2 and "insecure_no_auth" in done.stderr, "refused", done.stderr)
+
+
+@case()
+def check_finds_what_serve_would_refuse(world):
+    for text, *words in [('[server]\ntransports = ["http"]\n[server.http]\naddress = "0.0.0.0:8080"\n', "without authentication"),
+                         ('[server]\ntransports = ["http"]\n[server.http]\naddress = "no-port"\n', "refused.toml:4:11"),
+                         ('[kubernetes]\nprovider = "single"\n', "has no server")]:
+        done = world.run(["config", "check", "--config", world.file(text, name="refused.toml")])
+        equal(done.returncode, 2, f"status of {text!r}")
+        for word in words:
+            check(word in done.stderr, f"no {word!r}", done.stderr)
+
+
+@case()
+def urls_with_credentials_are_not_shown(world):
+    file = world.file('[kubernetes]\nprovider = "single"\n[kubernetes.single]\nserver = "https://u:CANARY-1@x:1"\n'
+                      'proxy_url = "http://u:CANARY-2@p:1"\n', name="canary.toml")
+    for command in ("show", "check"):
+        done = world.run(["config", command, "--config", file])
+        check("CANARY" not in done.stdout + done.stderr, f"config {command} leaks", done.stdout + done.stderr)

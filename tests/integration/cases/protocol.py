@@ -190,3 +190,13 @@ def the_doors_agree(world):
     texts = {kind: world.door(kind).call("resources_list", kind="cm", output="json").ok().lines() for kind in DOORS}
     equal(texts["stdio"], texts["cli"], "stdio and command line")
     equal(texts["http"], texts["cli"], "HTTP and command line")
+
+
+@case()
+def two_lengths_of_one_body_are_refused(world):
+    door = world.door("http")
+    with socket.create_connection(("127.0.0.1", door.port), timeout=10) as s:
+        s.sendall(b"POST /mcp HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 2\r\n"
+                  b"Content-Length: 40\r\n\r\n{}")
+        status = s.recv(200).split(b" ")[1]
+    equal(status, b"400", "status")
