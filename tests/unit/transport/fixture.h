@@ -17,7 +17,7 @@
 #include "kube_mcp/mcp/server.h"
 #include "kube_mcp/transport/http.h"
 
-#define PATIENCE_MS 60000
+#define PATIENCE_MS 120000
 
 static inline void sleep_ms(long ms)
 {
