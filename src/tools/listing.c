@@ -102,17 +102,18 @@ static int64_t add_rows(struct lister *lister, yyjson_val *root, int64_t skip)
   return shown;
 }
 
-/* One object as text in the wanted form. STUB: only its name, because the whole is too large. */
-static void write_item(const struct lister *lister, yyjson_val *object, bool stub, struct km_buf *out)
+/* One object as text in the wanted form. NAME_ONLY: no more than its name, because the whole is too large. */
+static void write_item(const struct lister *lister, yyjson_val *object, bool name_only, struct km_buf *out)
 {
   static const struct km_arg_strings nothing = {0};
   const struct listing *listing = lister->listing;
   yyjson_mut_doc *doc = yyjson_mut_doc_new(NULL);
   yyjson_mut_val *shown = shown_object(doc, listing->resource, object);
   yyjson_doc *item = yyjson_mut_val_imut_copy(shown, NULL);
-  if (stub || listing->fields.count > 0) {
-    shown = shown_fields(doc, yyjson_doc_get_root(item), stub ? &nothing : &listing->fields, lister->paths);
-    if (stub) {
+  if (name_only || listing->fields.count > 0) {
+    shown =
+        shown_fields(doc, yyjson_doc_get_root(item), name_only ? &nothing : &listing->fields, lister->paths);
+    if (name_only) {
       yyjson_mut_obj_add_str(doc, shown, "left_out",
                              "larger than an answer may be: ask for parts of it with fields");
     }
