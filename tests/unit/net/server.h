@@ -170,6 +170,7 @@ static inline bool server_read(struct exchange *x, char *buf)
     have += (size_t)got;
     body_have += (size_t)got;
   }
+  buf[have] = '\0';
   return body_have >= x->body_len;
 }
 
