@@ -105,7 +105,7 @@ const struct km_field km_config_fields[] = {
      .name = "workers",
      .type = KM_FIELD_INT,
      MEMBER(server.workers),
-     .fallback = "8",
+     .fallback = "32",
      .min = 1,
      .max = 256,
      .doc = "Threads that run tool calls. They start when there is work and end when there is none."},

@@ -33,7 +33,7 @@ static void nothing_given_means_the_defaults(void **state)
   assert_string_equal(config->server.transports.items[0], "stdio");
   assert_int_equal(config->server.log_level, KM_LOG_INFO);
   assert_int_equal(config->server.log_format, KM_LOG_TEXT);
-  assert_int_equal(config->server.workers, 8);
+  assert_int_equal(config->server.workers, 32);
   assert_int_equal(config->server.max_result_bytes, 32 * 1024);
   assert_int_equal(config->server.max_call_bytes, 256 * 1024 * 1024);
   assert_string_equal(config->server.tool_prefix, "");

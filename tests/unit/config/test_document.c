@@ -159,7 +159,7 @@ static void the_example_documents_every_key_once(void **state)
   for (const struct km_field *field = km_config_fields; field->section != NULL; field++) {
     assert_contains(example, km_arena_printf(fx.arena, "\n#%s = %s\n", field->name, field->fallback));
   }
-  assert_contains(example, "\n# Takes an integer between 1 and 256.\n#workers = 8\n");
+  assert_contains(example, "\n# Takes an integer between 1 and 256.\n#workers = 32\n");
   assert_contains(example, "# Default from the environment: K8S_MCP_HOST, K8S_MCP_PORT.\n");
   assert_contains(example, "\n#session_key_file = \"\"\n#session_key = \"\"\n");
   const char *key = strstr(example, "\n#kubeconfig_path = ");
@@ -179,7 +179,7 @@ static void the_manual_has_a_table_per_section(void **state)
   const char *manual = tables(km_config_markdown);
   assert_contains(manual, "\n### `[server.http]`\n");
   assert_contains(manual,
-                  "\n| `workers` | `8` | an integer between 1 and 256 | Threads that run tool calls.");
+                  "\n| `workers` | `32` | an integer between 1 and 256 | Threads that run tool calls.");
   assert_contains(manual, " Default from the environment: `LOG_LEVEL`. |\n");
   assert_contains(manual, "\n| `token`, `*_file` | ");
 }
