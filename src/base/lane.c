@@ -3,8 +3,9 @@
  * Owns its threads and a ring of jobs; what a job points to is the submitter's. Invariants, all under the one lock:
  * queued + busy <= max_queued + max_threads, the ring's size; every slot of `workers` is free, running or ended; an
  * ended thread is joined before its slot is used again, and all are joined before the lane is freed. A thread is
- * started when a job finds nobody idle, and ends after a minute without work. Jobs start in the order in which they
- * were queued. Jobs run without the lock, with all signals blocked. Thread-safe; only km_lane_free must come last. */
+ * started when a job finds nobody idle, and ends after a minute without work. Of the idle threads the one that worked
+ * last is woken, for its stack and memory are still in the processor's caches. Jobs start in the order in which they were
+ * queued. Jobs run without the lock, with all signals blocked. Thread-safe; only km_lane_free must come last. */
 #include "kube_mcp/base/lane.h"
 
 #include <errno.h>
@@ -35,12 +36,14 @@ struct worker {
   struct km_lane *lane;
   pthread_t thread;
   enum worker_state state;
+  pthread_cond_t wake; /* no longer idle, or closing */
+  bool idle;           /* in lane->idle */
+  struct worker *next_idle;
 };
 
 struct km_lane {
   pthread_mutex_t mutex;
-  pthread_cond_t work; /* something queued, or closing */
-  char name[16];       /* as long as the kernel keeps it */
+  char name[16]; /* as long as the kernel keeps it */
   bool closing;
   struct job *ring;
   size_t ring_size;
@@ -49,8 +52,19 @@ struct km_lane {
   unsigned busy;
   unsigned running;
   unsigned max_threads;
+  struct worker *idle; /* the latest first */
   struct worker workers[];
 };
+
+/* Idle times are measured by a clock that nobody sets. */
+static void init_wake(pthread_cond_t *wake)
+{
+  pthread_condattr_t attr;
+  pthread_condattr_init(&attr);
+  pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+  pthread_cond_init(wake, &attr);
+  pthread_condattr_destroy(&attr);
+}
 
 struct km_lane *km_lane_new(const char *name, unsigned max_threads, size_t max_queued)
 {
@@ -61,11 +75,10 @@ struct km_lane *km_lane_new(const char *name, unsigned max_threads, size_t max_q
   lane->ring_size = max_queued + max_threads;
   lane->ring = km_alloc(lane->ring_size * sizeof(lane->ring[0]));
   pthread_mutex_init(&lane->mutex, NULL);
-  pthread_condattr_t attr; /* idle times are measured by a clock that nobody sets */
-  pthread_condattr_init(&attr);
-  pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-  pthread_cond_init(&lane->work, &attr);
-  pthread_condattr_destroy(&attr);
+  for (unsigned i = 0; i < max_threads; i++) {
+    lane->workers[i].lane = lane;
+    init_wake(&lane->workers[i].wake);
+  }
   return lane;
 }
 
@@ -85,15 +98,52 @@ static struct job pop(struct km_lane *lane)
   return job;
 }
 
-/* Waits under the lock until there is work. False when this thread should end. */
-static bool wait_for_work(struct km_lane *lane)
+/* Under the lock. */
+static void go_idle(struct worker *self)
 {
+  self->idle = true;
+  self->next_idle = self->lane->idle;
+  self->lane->idle = self;
+}
+
+/* The same. Whoever is woken by a job has left the list already. */
+static void leave_idle(struct worker *self)
+{
+  struct worker **link = &self->lane->idle;
+  while (self->idle && *link != self) {
+    link = &(*link)->next_idle;
+  }
+  if (self->idle) {
+    *link = self->next_idle;
+    self->idle = false;
+  }
+}
+
+/* Under the lock: the idle worker that is to be woken; NULL if there is none. */
+static struct worker *take_idle(struct km_lane *lane)
+{
+  struct worker *worker = lane->idle;
+  if (worker != NULL) {
+    leave_idle(worker);
+  }
+  return worker;
+}
+
+/* Waits under the lock until there is work. False when this thread should end. Somebody else may have taken the job that
+ * a worker was woken for. */
+static bool wait_for_work(struct worker *self)
+{
+  struct km_lane *lane = self->lane;
   uint64_t until_ns = km_clock_ns() + IDLE_NS;
   struct timespec until = {.tv_sec = (time_t)(until_ns / KM_NS_PER_S),
                            .tv_nsec = (long)(until_ns % KM_NS_PER_S)};
   int rc = 0;
   while (lane->queued == 0 && !lane->closing && rc != ETIMEDOUT) {
-    rc = pthread_cond_timedwait(&lane->work, &lane->mutex, &until);
+    go_idle(self);
+    while (self->idle && !lane->closing && rc != ETIMEDOUT) {
+      rc = pthread_cond_timedwait(&self->wake, &lane->mutex, &until);
+    }
+    leave_idle(self);
   }
   return lane->queued > 0;
 }
@@ -105,7 +155,7 @@ static void *run_worker(void *data)
   struct km_lane *lane = self->lane;
   (void)pthread_setname_np(pthread_self(), lane->name);
   pthread_mutex_lock(&lane->mutex);
-  while (wait_for_work(lane)) {
+  while (wait_for_work(self)) {
     struct job job = pop(lane);
     lane->busy++;
     pthread_mutex_unlock(&lane->mutex);
@@ -140,7 +190,6 @@ static bool start_worker(struct km_lane *lane)
 {
   struct worker *worker = free_worker(lane);
   KM_ASSERT(worker != NULL);
-  worker->lane = lane;
   /* The new thread inherits this mask; signals are for the thread that handles them. */
   sigset_t all;
   sigset_t before;
@@ -156,9 +205,9 @@ static bool start_worker(struct km_lane *lane)
   return true;
 }
 
-bool km_lane_submit(struct km_lane *lane, void (*fn)(void *data), void *data)
+/* Under the lock. */
+static bool enqueue(struct km_lane *lane, struct job job)
 {
-  KM_SCOPED_LOCK(&lane->mutex);
   if (lane->closing || lane->queued + lane->busy == lane->ring_size) {
     return false;
   }
@@ -167,9 +216,21 @@ bool km_lane_submit(struct km_lane *lane, void (*fn)(void *data), void *data)
   if (all_claimed && lane->running < lane->max_threads && !start_worker(lane) && lane->running == 0) {
     return false;
   }
-  push(lane, (struct job){.fn = fn, .data = data});
-  pthread_cond_signal(&lane->work);
+  push(lane, job);
   return true;
+}
+
+/* Whoever is woken wants the lock first of all, so it is free by then. */
+bool km_lane_submit(struct km_lane *lane, void (*fn)(void *data), void *data)
+{
+  pthread_mutex_lock(&lane->mutex);
+  bool queued = enqueue(lane, (struct job){.fn = fn, .data = data});
+  struct worker *worker = queued ? take_idle(lane) : NULL;
+  pthread_mutex_unlock(&lane->mutex);
+  if (worker != NULL) {
+    pthread_cond_signal(&worker->wake);
+  }
+  return queued;
 }
 
 /* Nothing starts threads once the lane is closing, so a slot that is free now stays free. */
@@ -186,14 +247,16 @@ void km_lane_free(struct km_lane *lane)
   }
   pthread_mutex_lock(&lane->mutex);
   lane->closing = true;
-  pthread_cond_broadcast(&lane->work);
+  for (unsigned i = 0; i < lane->max_threads; i++) {
+    pthread_cond_signal(&lane->workers[i].wake);
+  }
   pthread_mutex_unlock(&lane->mutex);
   for (unsigned i = 0; i < lane->max_threads; i++) {
     if (has_thread(lane, &lane->workers[i])) {
       pthread_join(lane->workers[i].thread, NULL);
     }
+    pthread_cond_destroy(&lane->workers[i].wake);
   }
-  pthread_cond_destroy(&lane->work);
   pthread_mutex_destroy(&lane->mutex);
   free(lane->ring);
   free(lane);
