@@ -80,12 +80,25 @@ bool exchange_suspend(struct exchange *exchange)
   return true;
 }
 
+/* Under the lock: true if the connection is this thread's to resume. */
+static bool take_suspended_locked(struct exchange *exchange)
+{
+  bool suspended = exchange->suspended;
+  exchange->suspended = false;
+  return suspended;
+}
+
+/* libmicrohttpd must not be stopped while a connection is suspended, so it stays listed until it is resumed. */
+static void resume(struct exchange *exchange)
+{
+  MHD_resume_connection(exchange->connection);
+  watch_remove(exchange);
+}
+
 void exchange_wake_locked(struct exchange *exchange)
 {
-  if (exchange->suspended) {
-    exchange->suspended = false;
-    watch_remove(exchange);
-    MHD_resume_connection(exchange->connection);
+  if (take_suspended_locked(exchange)) {
+    resume(exchange);
   }
 }
 
@@ -135,6 +148,7 @@ static void reply_finish(struct km_reply *reply, const struct km_reply_head *hea
                          size_t len)
 {
   struct exchange *exchange = KM_CONTAINER_OF(reply, struct exchange, reply);
+  bool suspended = false;
   {
     KM_SCOPED_LOCK(&exchange->mutex);
     if (exchange->streaming) {
@@ -150,7 +164,10 @@ static void reply_finish(struct km_reply *reply, const struct km_reply_head *hea
     exchange->status = head->status;
     exchange->session_id = head->session_id == NULL ? NULL : strdup(head->session_id);
     exchange->finished = true;
-    exchange_wake_locked(exchange);
+    suspended = take_suspended_locked(exchange);
+  }
+  if (suspended) {
+    resume(exchange); /* the connection's thread wants the lock at once */
   }
   exchange_unref(exchange);
 }
