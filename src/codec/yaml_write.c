@@ -38,17 +38,36 @@ static void write_node(struct writer *writer, yyjson_val *val, size_t indent);
 
 /* ---- output ---- */
 
+/* How many code points TEXT has; mostly it is ASCII, which is seen eight bytes at a time. */
+static size_t code_points(const char *text, size_t len)
+{
+  size_t count = 0;
+  for (size_t i = 0; i < len;) {
+    uint64_t eight = 0;
+    if (i + sizeof(eight) <= len) {
+      memcpy(&eight, text + i, sizeof(eight));
+      if ((eight & UINT64_C(0x8080808080808080)) == 0) {
+        count += sizeof(eight);
+        i += sizeof(eight);
+        continue;
+      }
+    }
+    count += ((unsigned char)text[i++] & 0xc0) != 0x80;
+  }
+  return count;
+}
+
 static void put(struct writer *writer, const char *text, size_t len)
 {
   km_buf_append(writer->out, text, len);
-  for (size_t i = 0; i < len; i++) {
-    writer->column += ((unsigned char)text[i] & 0xc0) != 0x80;
-  }
+  writer->column += code_points(text, len);
 }
 
-static void puts_ascii(struct writer *writer, const char *text)
+static inline void puts_ascii(struct writer *writer, const char *text)
 {
-  put(writer, text, strlen(text));
+  size_t len = strlen(text);
+  km_buf_append(writer->out, text, len);
+  writer->column += len;
 }
 
 static void break_line(struct writer *writer)
@@ -118,6 +137,13 @@ static bool starts_something(const char *text, size_t len)
   return strchr("#,[]{}&*!|>'\"%@`", text[0]) != NULL || (alone && strchr("?:-", text[0]) != NULL);
 }
 
+/* Letters, digits and -./_ which, but for the first of a text, mean nothing to YAML. Most text is made of them. */
+static inline bool is_ordinary(char c)
+{
+  unsigned char byte = (unsigned char)c;
+  return (unsigned char)((byte | 0x20) - 'a') < 26 || (unsigned char)(byte - '-') <= '9' - '-' || byte == '_';
+}
+
 /* The rules are those of YAML 1.1 emitters. A space next to a line break would be lost in any quoted style
  * but the double one, and a trailing space also in a block. */
 static struct shape shape_of(const char *text, size_t len)
@@ -130,8 +156,13 @@ static struct shape shape_of(const char *text, size_t len)
   size_t width = 0;
   char previous = '\0';
   for (size_t i = 0; i < len; i += width) {
-    special |= needs_escape(decode(text + i, len - i, &width));
     char c = text[i];
+    if (is_ordinary(c)) {
+      previous = c;
+      width = 1;
+      continue;
+    }
+    special |= needs_escape(decode(text + i, len - i, &width));
     char next = i + width < len ? text[i + width] : ' ';
     many_lines |= c == '\n';
     space_break |= c == '\n' && previous == ' ';
@@ -167,8 +198,14 @@ static bool folds_at(const struct writer *writer, const struct place *place, con
 static void write_flow_text(struct writer *writer, const struct place *place, const char *text, size_t len,
                             bool quoted)
 {
-  puts_ascii(writer, quoted ? "'" : "");
-  for (size_t i = 0; i < len; i++) {
+  if (quoted) {
+    puts_ascii(writer, "'");
+  }
+  bool whole = writer->column + len <= FOLD_COLUMN && !(quoted && memchr(text, '\'', len) != NULL);
+  if (whole) { /* nothing to fold and nothing to double */
+    put(writer, text, len);
+  }
+  for (size_t i = 0; i < len && !whole; i++) {
     size_t start = i;
     while (i < len && text[i] != ' ' && !(quoted && text[i] == '\'')) {
       i++;
@@ -185,7 +222,9 @@ static void write_flow_text(struct writer *writer, const struct place *place, co
       puts_ascii(writer, " ");
     }
   }
-  puts_ascii(writer, quoted ? "'" : "");
+  if (quoted) {
+    puts_ascii(writer, "'");
+  }
 }
 
 static void write_escape(struct writer *writer, uint32_t code)
