@@ -13,7 +13,7 @@
 #include "kube_mcp/base/alloc.h"
 #include "kube_mcp/base/str.h"
 #include "kube_mcp/base/sync.h"
-#include "line.h"
+#include "kube_mcp/kube/line.h"
 
 #include "kube_mcp/base/banned.h"
 
@@ -188,6 +188,15 @@ enum km_rc km_client_version(struct km_client *client, const struct km_kube_requ
   }
   *ret_git_version = version;
   return KM_OK;
+}
+
+int64_t km_client_now_ms(struct km_client *client, int64_t *ret_ahead_ms)
+{
+  int64_t ahead_ms = atomic_load_explicit(&client->ahead_ms, memory_order_relaxed);
+  if (ret_ahead_ms != NULL) {
+    *ret_ahead_ms = ahead_ms;
+  }
+  return km_clock_wall_ms() + ahead_ms;
 }
 
 void km_client_stats(struct km_client *client, struct km_client_stats *ret)

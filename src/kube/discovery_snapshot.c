@@ -14,7 +14,7 @@
 
 #include "kube_mcp/base/alloc.h"
 #include "kube_mcp/base/str.h"
-#include "line.h"
+#include "kube_mcp/kube/line.h"
 
 #include "kube_mcp/base/banned.h"
 

@@ -44,6 +44,7 @@ struct km_client {
   struct km_flights flights;
   struct km_access_cache *access;
   atomic_uint_least64_t throttled, retries, refreshes;
+  atomic_int_least64_t ahead_ms; /* the server's clock minus ours, at its last answer */
 
   pthread_mutex_t mutex;          /* guards what follows */
   struct km_login *login;         /* NULL until the first request */

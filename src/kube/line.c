@@ -2,7 +2,7 @@
  *
  * Keeps no state. Works in place at the end of the caller's buffer. Input beyond what MAX_COLUMNS could show is not
  * looked at, so a cell of a megabyte costs no more than a long one. */
-#include "line.h"
+#include "kube_mcp/kube/line.h"
 
 #include <string.h>
 

@@ -13,7 +13,7 @@
 #include "kube_mcp/base/alloc.h"
 #include "kube_mcp/base/str.h"
 #include "kube_mcp/base/sync.h"
-#include "line.h"
+#include "kube_mcp/kube/line.h"
 
 #include "kube_mcp/base/banned.h"
 

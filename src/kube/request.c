@@ -18,6 +18,7 @@
 #define MAX_TRIES          3
 #define BACKOFF_MS         100
 #define NOTICEABLE_WAIT_NS (500 * KM_NS_PER_MS)
+#define MIN_SKEW_MS        INT64_C(2000)
 #define MIN_BLANKED_BYTES  ((size_t)6)
 
 /* A request under way. */
@@ -275,6 +276,18 @@ static bool repeat_after_error(struct exchange *x, const struct km_error *err)
   return true;
 }
 
+/* Date has whole seconds and is as old as the answer took to arrive: a smaller difference means nothing. */
+static void note_clock(struct km_client *client, const struct km_http_response *response)
+{
+  if (response->date_wall_ms <= 0) {
+    return;
+  }
+  int64_t ahead_ms = response->date_wall_ms - km_clock_wall_ms();
+  int64_t unsure_ms = MIN_SKEW_MS + (int64_t)(response->elapsed_ns / KM_NS_PER_MS);
+  bool same = ahead_ms < unsure_ms && ahead_ms > -unsure_ms;
+  atomic_store_explicit(&client->ahead_ms, same ? 0 : ahead_ms, memory_order_relaxed);
+}
+
 bool km_is_success(const struct km_http_response *response)
 {
   return response->status >= 200 && response->status < 300;
@@ -299,6 +312,7 @@ enum km_rc km_client_exchange(struct km_client *client, const struct km_kube_req
     rc = try_once(&x, &response, err);
   } while (rc == KM_OK ? repeat_after_answer(&x, &response, &rc, err) : repeat_after_error(&x, err));
   if (rc == KM_OK) {
+    note_clock(client, &response);
     *ret = response;
   }
   return rc;

@@ -11,7 +11,7 @@
 
 #include "kube_mcp/base/str.h"
 
-#include "line.h"
+#include "kube_mcp/kube/line.h"
 
 #include "kube_mcp/base/banned.h"
 

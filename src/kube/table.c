@@ -11,7 +11,7 @@
 #include <string.h>
 
 #include "kube_mcp/base/str.h"
-#include "line.h"
+#include "kube_mcp/kube/line.h"
 #include "table_internal.h"
 
 #include "kube_mcp/base/banned.h"

@@ -10,7 +10,7 @@
 
 #include "kube_mcp/base/clock.h"
 #include "kube_mcp/base/str.h"
-#include "line.h"
+#include "kube_mcp/kube/line.h"
 
 #include "kube_mcp/base/banned.h"
 

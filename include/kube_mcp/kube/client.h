@@ -74,6 +74,10 @@ enum km_rc km_client_get_json(struct km_client *client, const struct km_kube_req
 enum km_rc km_client_version(struct km_client *client, const struct km_kube_request *base,
                              struct km_arena *arena, const char **ret_git_version, struct km_error *err);
 
+/* The time by the cluster's clock, which stamped its objects, as of the last answer's Date; our own until there was one, or
+ * as long as they differ by less than that header can tell. *RET_AHEAD_MS (may be NULL) is how far it is ahead of ours. */
+int64_t km_client_now_ms(struct km_client *client, int64_t *ret_ahead_ms);
+
 struct km_client_stats {
   struct km_http_stats http;
   uint64_t throttled, retries, refreshes;

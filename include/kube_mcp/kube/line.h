@@ -1,6 +1,6 @@
 /* Untrusted text as one harmless line. */
-#ifndef KM_SRC_KUBE_LINE_H
-#define KM_SRC_KUBE_LINE_H
+#ifndef KM_KUBE_LINE_H
+#define KM_KUBE_LINE_H
 
 #include "kube_mcp/base/buf.h"
 
