@@ -5,7 +5,15 @@ import time
 
 from harness import DOORS, LEGACY, MODERN, Http, RpcError, Stdio, case, check, equal, last_message
 
-TOOLS = ["config_contexts_list", "namespaces_list", "pods_get", "pods_list", "resources_get", "resources_list"]
+TOOLS = [
+    "config_contexts_list",
+    "events_list",
+    "namespaces_list",
+    "pods_get",
+    "pods_list",
+    "resources_get",
+    "resources_list",
+]
 
 
 @case(short=True)

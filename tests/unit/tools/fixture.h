@@ -32,6 +32,9 @@ struct cluster {
   atomic_int stall_at;    /* token at which the server says nothing more; 0 = none */
   size_t max_page_bytes;
   atomic_int lists, reviews;
+  /* Answers in place of what follows, or says with false in *RET_MINE that the request is not for it. */
+  bool (*own)(struct exchange *x, void *data, bool *ret_mine);
+  void *own_data;
 };
 
 static inline int query_number(const char *path, const char *name, int fallback)
@@ -205,6 +208,13 @@ static inline void split_path(const char *path, char ns[64], char plural[64], ch
 static inline bool cluster_serve(struct exchange *x)
 {
   struct cluster *cluster = km_unconst(x->server->data);
+  if (cluster->own != NULL) {
+    bool mine = true;
+    bool open = cluster->own(x, cluster->own_data, &mine);
+    if (mine) {
+      return open;
+    }
+  }
   if (km_streq(x->method, "POST")) {
     return reply_review(x, cluster);
   }
