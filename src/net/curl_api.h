@@ -25,6 +25,7 @@
   X(easy_getinfo)                                                                                            \
   X(easy_header)                                                                                             \
   X(easy_init)                                                                                               \
+  X(easy_pause)                                                                                              \
   X(easy_setopt)                                                                                             \
   X(easy_strerror)                                                                                           \
   X(free)                                                                                                    \
@@ -58,6 +59,7 @@ const struct curl_api *curl_api(void);
 #define curl_easy_getinfo        (curl_api()->easy_getinfo)
 #define curl_easy_header         (curl_api()->easy_header)
 #define curl_easy_init           (curl_api()->easy_init)
+#define curl_easy_pause          (curl_api()->easy_pause)
 #define curl_easy_setopt         (curl_api()->easy_setopt)
 #define curl_easy_strerror       (curl_api()->easy_strerror)
 #define curl_free                (curl_api()->free)

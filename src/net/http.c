@@ -238,12 +238,22 @@ static void run_transfer(struct km_transfer *transfer)
 {
   struct km_cancel_hook hook = {.fn = post_abort, .data = transfer};
   struct km_cancel *cancel = transfer->request->cancel;
+  bool streamed = transfer->request->on_piece != NULL;
+  if (streamed) {
+    km_stream_begin(transfer);
+  }
   km_loop_post(transfer->client->loop, &transfer->start);
   km_cancel_hook_add(cancel, &hook); /* after the start, so that an abort comes after it too */
+  if (streamed) {
+    km_stream_deliver(transfer);
+  }
   km_sem_wait(&transfer->done);
   km_cancel_hook_remove(cancel, &hook);
   if (transfer->abort_posted) {
     km_sem_wait(&transfer->done); /* the loop still holds the abort, or has just run it */
+  }
+  if (streamed) {
+    km_stream_end(transfer);
   }
 }
 

@@ -36,6 +36,9 @@ size_t km_transfer_receive(char *piece, size_t size, size_t count, void *data)
     transfer->stopped = !request->on_data(request->on_data_arg, piece, len);
     return transfer->stopped ? CURL_WRITEFUNC_ERROR : len;
   }
+  if (request->on_piece != NULL && transfer->status / 100 == 2) {
+    return km_stream_receive(transfer, piece, len);
+  }
   if ((first && announces_too_much(transfer)) || !km_buf_append(&transfer->body, piece, len)) {
     transfer->too_large = true;
     return CURL_WRITEFUNC_ERROR;

@@ -3,7 +3,8 @@
  * A call borrows a transfer (an easy handle, configured once for its client) from the client's idle list,
  * prepares it on its own thread (http_request.c), posts it to the loop, where http_driver.c runs it, sleeps
  * on `done`, reads the result on its own thread (http_answer.c) and gives the transfer back. So the loop
- * thread does nothing but transport. */
+ * thread does nothing but transport. A body that is streamed to the caller (on_piece) passes through `pieces`
+ * (http_stream.c). */
 #ifndef KM_SRC_NET_HTTP_CLIENT_H
 #define KM_SRC_NET_HTTP_CLIENT_H
 
@@ -42,12 +43,19 @@ struct km_transfer {
   bool abort_posted; /* written by the cancel hook, read after its removal */
   sem_t done;        /* posted when the transfer has ended, and once more for `abort` */
 
+  /* For on_piece: loop thread to caller. */
+  pthread_mutex_t pieces_lock; /* guards the next three */
+  struct km_buf pieces;        /* arrived and not yet taken */
+  bool paused;                 /* the connection is left unread until there is room in `pieces` */
+  bool over;                   /* nothing more comes */
+  sem_t news;                  /* posted when one of the three has changed */
+
   /* Loop thread until `done`, then the caller's. */
   size_t body_sent;
   long status;
   struct km_buf body;
   bool too_large; /* the body outgrew max_body_bytes */
-  bool stopped;   /* on_data wants no more */
+  bool stopped;   /* on_data or on_piece wants no more */
   bool resolving; /* has left libcurl's queue: a name is being looked up */
   bool connected; /* past TCP: a TLS handshake, a proxy or the server is next */
   enum km_transfer_end end;
@@ -119,6 +127,9 @@ void km_transfer_reset(struct km_transfer *transfer);
 /* http_driver.c, loop thread only, in the shape of works. */
 void km_driver_start(void *transfer);
 void km_driver_abort(void *transfer);
+/* Goes on reading a paused transfer; ends one whose caller wants no more. */
+void km_driver_resume(void *transfer);
+void km_driver_stop(void *transfer);
 /* Ends everything that runs and whatever is still posted, with KM_END_CLOSED. */
 void km_driver_close(void *client);
 /* After km_driver_close, without callers: lets go of connections, idle transfers and libuv handles. Posts
@@ -133,6 +144,15 @@ size_t km_transfer_receive(char *piece, size_t size, size_t count, void *transfe
 /* What the ended transfer means to its caller. */
 enum km_rc km_transfer_result(struct km_transfer *transfer, struct km_http_response *ret,
                               struct km_error *err);
+
+/* http_stream.c. Before, and after, the transfer has been on the loop. */
+void km_stream_begin(struct km_transfer *transfer);
+void km_stream_end(struct km_transfer *transfer);
+/* The caller's part: hands pieces to on_piece until the transfer is over or on_piece wants no more. */
+void km_stream_deliver(struct km_transfer *transfer);
+/* Loop thread: as km_transfer_receive; and that the transfer has ended. */
+size_t km_stream_receive(struct km_transfer *transfer, const char *piece, size_t len);
+void km_stream_over(struct km_transfer *transfer);
 
 /* http_error.c. Fills ERR for a transfer that brought no answer. */
 enum km_rc km_transfer_error(const struct km_transfer *transfer, struct km_error *err);

@@ -95,6 +95,9 @@ static void flush_ended(uv_prepare_t *handle)
   (void)uv_prepare_stop(handle);
   while (transfer != NULL) {
     struct km_transfer *next = transfer->next;
+    if (transfer->request->on_piece != NULL) {
+      km_stream_over(transfer);
+    }
     sem_post(&transfer->done);
     transfer = next;
   }
@@ -468,6 +471,25 @@ void km_driver_abort(void *data)
     end_transfer(transfer, KM_END_CANCELLED, CURLE_OK);
   }
   sem_post(&transfer->done);
+}
+
+/* libcurl may hand over, from within, what it has kept back. */
+void km_driver_resume(void *data)
+{
+  struct km_transfer *transfer = data;
+  if (transfer->running) {
+    (void)curl_easy_pause(transfer->easy, CURLPAUSE_CONT);
+    drive(transfer->client, CURL_SOCKET_TIMEOUT, 0);
+  }
+}
+
+void km_driver_stop(void *data)
+{
+  struct km_transfer *transfer = data;
+  if (transfer->running) {
+    transfer->stopped = true;
+    end_transfer(transfer, KM_END_CURL, CURLE_OK);
+  }
 }
 
 void km_driver_close(void *data)

@@ -134,6 +134,8 @@ struct km_transfer *km_transfer_new(struct km_http_client *client)
   km_buf_init_secret(&transfer->header_text, HEADERS_MAX_BYTES);
   km_buf_init(&transfer->body, 0);
   sem_init(&transfer->done, 0, 0);
+  sem_init(&transfer->news, 0, 0);
+  pthread_mutex_init(&transfer->pieces_lock, NULL);
   transfer->start = (struct km_loop_work){.fn = km_driver_start, .data = transfer};
   transfer->abort = (struct km_loop_work){.fn = km_driver_abort, .data = transfer};
 
@@ -166,6 +168,8 @@ void km_transfer_free(struct km_transfer *transfer)
   km_buf_done(&transfer->body);
   free(transfer->headers);
   sem_destroy(&transfer->done);
+  sem_destroy(&transfer->news);
+  pthread_mutex_destroy(&transfer->pieces_lock);
   free(transfer);
 }
 
@@ -402,7 +406,7 @@ static void prepare_method(CURL *easy, const struct km_http_request *request)
 static void prepare_connection(CURL *easy, const struct km_http_client *client,
                                const struct km_http_request *request)
 {
-  bool own_stream = client->http2 && request->on_data != NULL;
+  bool own_stream = client->http2 && (request->on_data != NULL || request->on_piece != NULL);
   bool unrepeatable = !is_safe(request->method) && request->body_len == 0;
   SET(easy, CURLOPT_FRESH_CONNECT, own_stream || unrepeatable ? 1L : 0L);
   SET(easy, CURLOPT_FORBID_REUSE, own_stream ? 1L : 0L);

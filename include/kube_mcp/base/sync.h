@@ -8,7 +8,7 @@
  *   5. kube/client  one client (credential, discovery, limiter, RBAC cache)
  *   6. provider     state of one provider
  *   7. transport    one connection or exchange; its list
- *   8. net/loop     queue of posted work
+ *   8. net/loop     queue of posted work; net/http_stream pieces of one transfer
  *   9. base/cancel  one cancellation; base/lane queue; base/secret pool; base/log line
  * Callbacks are called with no lock held unless their header says so. */
 #ifndef KM_BASE_SYNC_H

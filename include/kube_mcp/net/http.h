@@ -66,6 +66,10 @@ struct km_http_request {
    * false ends the transfer, and the call with KM_OK. Must not block. */
   bool (*on_data)(void *data, const char *piece, size_t len);
   void *on_data_arg;
+  /* The same on the thread of the caller of km_http_do, which may take its time: what arrives meanwhile is kept up to
+   * 128 KiB, then the connection is left unread until there is room. Not together with on_data. */
+  bool (*on_piece)(void *data, const char *piece, size_t len);
+  void *on_piece_arg;
 };
 
 struct km_http_response {
