@@ -29,6 +29,7 @@ struct exchange {
   km_deadline deadline;
   unsigned tries;
   bool reconnected; /* repeated because of a broken connection */
+  bool delivered;   /* part of the answer has reached the caller: no repeating */
 };
 
 static bool is_reading(const char *method)
@@ -117,8 +118,15 @@ static const struct km_secret *present(const struct km_secret *secret)
   return km_secret_empty(secret) ? NULL : secret;
 }
 
-static enum km_rc send_once(const struct exchange *x, const struct km_login *login,
-                            struct km_http_response *ret, struct km_error *err)
+static bool deliver(void *data, const char *piece, size_t len)
+{
+  struct exchange *x = data;
+  x->delivered = true;
+  return x->request->on_piece(x->request->on_piece_arg, piece, len);
+}
+
+static enum km_rc send_once(struct exchange *x, const struct km_login *login, struct km_http_response *ret,
+                            struct km_error *err)
 {
   struct km_http_header headers[KM_MAX_IMPERSONATION_HEADERS + 2];
   const struct km_kube_request *request = x->request;
@@ -136,6 +144,8 @@ static enum km_rc send_once(const struct exchange *x, const struct km_login *log
       .max_body_bytes = request->max_bytes > 0 ? request->max_bytes : x->client->options.max_response_bytes,
       .deadline = x->deadline,
       .cancel = request->cancel,
+      .on_piece = request->on_piece != NULL ? deliver : NULL,
+      .on_piece_arg = x,
   };
   enum km_rc rc = km_http_do(login->transport->http, &http, ret, err);
   return rc == KM_OK ? KM_OK : km_error_wrap(err, "context '%s'", x->client->endpoint.context);
@@ -184,7 +194,7 @@ static void blank_out_credentials(struct km_http_response *response, const struc
 }
 
 /* Sends, and after a 401 once more if the provider has another credential. *LOGIN is replaced by the one used. */
-static enum km_rc send_with_valid_login(const struct exchange *x, struct km_login **login,
+static enum km_rc send_with_valid_login(struct exchange *x, struct km_login **login,
                                         struct km_http_response *ret, struct km_error *err)
 {
   enum km_rc rc = send_once(x, *login, ret, err);
@@ -268,7 +278,7 @@ static bool repeat_after_answer(struct exchange *x, struct km_http_response *res
 /* A connection that broke says nothing about the request: what only reads goes out once more. */
 static bool repeat_after_error(struct exchange *x, const struct km_error *err)
 {
-  if (x->reconnected || !is_reading(x->method) || !km_streq(err->reason, "ConnectionLost")) {
+  if (x->reconnected || x->delivered || !is_reading(x->method) || !km_streq(err->reason, "ConnectionLost")) {
     return false;
   }
   x->reconnected = true;
@@ -288,6 +298,14 @@ static void note_clock(struct km_client *client, const struct km_http_response *
   atomic_store_explicit(&client->ahead_ms, same ? 0 : ahead_ms, memory_order_relaxed);
 }
 
+/* A stream lasts as long as the call lets it. */
+static km_deadline deadline_of(const struct km_client *client, const struct km_kube_request *request)
+{
+  bool streams = request->on_piece != NULL && request->deadline != 0;
+  return streams ? request->deadline
+                 : km_deadline_min(request->deadline, km_deadline_in_ms(client->options.timeout_ms));
+}
+
 bool km_is_success(const struct km_http_response *response)
 {
   return response->status >= 200 && response->status < 300;
@@ -304,7 +322,7 @@ enum km_rc km_client_exchange(struct km_client *client, const struct km_kube_req
       .client = client,
       .request = request,
       .method = request->method != NULL ? request->method : "GET",
-      .deadline = km_deadline_min(request->deadline, km_deadline_in_ms(client->options.timeout_ms)),
+      .deadline = deadline_of(client, request),
   };
   struct km_http_response response;
   do {

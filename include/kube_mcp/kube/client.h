@@ -57,6 +57,11 @@ struct km_kube_request {
   km_deadline deadline; /* of the call; 0 = none */
   struct km_cancel *cancel;
   const struct km_observer *observer;
+  /* Optional streaming: gets each piece of a 2xx body, on the calling thread and with constant memory, instead of it
+   * being collected; returning false ends the request with KM_OK. Once it has been called the request is not repeated,
+   * and only the call's deadline bounds it. */
+  bool (*on_piece)(void *data, const char *piece, size_t len);
+  void *on_piece_arg;
 };
 
 /* Sends one request: waits for the token bucket, adds the credential (refreshing it once on a 401), retries what is
