@@ -126,91 +126,23 @@ static bool impersonate(struct MHD_Connection *connection, struct sim_identity *
 
 /* --- answers ------------------------------------------------------------------------------------------------------------ */
 
-/* A body that is cut off in the middle. */
-struct cut_body {
-  char *data;
-  size_t len;
-};
-
-static ssize_t read_cut_body(void *data, uint64_t position, char *buf, size_t max)
+struct MHD_Response *sim_whole_response(struct sim_answer *answer)
 {
-  const struct cut_body *cut = data;
-  if (position >= cut->len) {
-    return MHD_CONTENT_READER_END_WITH_ERROR;
-  }
-  size_t len = cut->len - (size_t)position < max ? cut->len - (size_t)position : max;
-  memcpy(buf, cut->data + position, len);
-  return (ssize_t)len;
+  size_t len = answer->body.len;
+  return MHD_create_response_from_buffer(len, km_buf_detach(&answer->body, NULL), MHD_RESPMEM_MUST_FREE);
 }
 
-static void free_cut_body(void *data)
+/* RESPONSE may be NULL: the connection is closed then. */
+static enum MHD_Result send_response(struct MHD_Connection *connection, const struct sim_answer *answer,
+                                     struct MHD_Response *response)
 {
-  struct cut_body *cut = data;
-  free(cut->data);
-  free(cut);
-}
-
-static struct MHD_Response *make_cut(struct km_buf *body)
-{
-  struct cut_body *cut = KM_NEW(struct cut_body);
-  size_t total = body->len;
-  cut->data = km_buf_detach(body, NULL);
-  cut->len = total / 2;
-  return MHD_create_response_from_callback(total, 4096, read_cut_body, cut, free_cut_body);
-}
-
-static enum MHD_Result send_answer(struct MHD_Connection *connection, struct sim_answer *answer,
-                                   const struct sim_fault *fault)
-{
-  struct MHD_Response *response = NULL;
-  if (fault->body == SIM_BODY_TRUNCATED) {
-    response = make_cut(&answer->body);
-  } else {
-    size_t len = answer->body.len;
-    response =
-        MHD_create_response_from_buffer(len, km_buf_detach(&answer->body, NULL), MHD_RESPMEM_MUST_FREE);
+  if (response == NULL) {
+    return MHD_NO;
   }
   (void)MHD_add_response_header(response, "Content-Type", answer->type);
-  if (fault->retry_after_s > 0) {
-    char seconds[16];
-    (void)snprintf(seconds, sizeof(seconds), "%u", fault->retry_after_s);
-    (void)MHD_add_response_header(response, "Retry-After", seconds);
-  }
   enum MHD_Result result = MHD_queue_response(connection, answer->status, response);
   MHD_destroy_response(response);
   return result;
-}
-
-/* What a fault makes of a good answer. */
-static void spoil(const struct sim_fault *fault, struct sim_answer *answer)
-{
-  static const struct {
-    unsigned status;
-    const char *reason, *message;
-  } words[] = {
-      {401, "Unauthorized", "Unauthorized"},
-      {403, "Forbidden", "pods is forbidden: User \"somebody\" cannot list resource \"pods\""},
-      {404, "NotFound", "the server could not find the requested resource"},
-      {409, "Conflict", "the object has been modified; please apply your changes to the latest version"},
-      {415, "UnsupportedMediaType", "the body of the request was in an unknown format"},
-      {429, "TooManyRequests", "the server has received too many requests, please try again later"},
-      {500, "InternalError", "Internal error occurred: etcdserver: request timed out"},
-      {503, "ServiceUnavailable", "the server is currently unable to handle the request"}};
-  for (size_t i = 0; i < KM_ARRAY_LEN(words); i++) {
-    if (words[i].status == fault->status) {
-      sim_fail(answer, fault->status, words[i].reason, NULL, "%s", words[i].message);
-    }
-  }
-  if (fault->body == SIM_BODY_GARBAGE || fault->body == SIM_BODY_HTML || fault->body == SIM_BODY_EMPTY) {
-    km_buf_clear(&answer->body);
-  }
-  if (fault->body == SIM_BODY_GARBAGE) {
-    km_buf_append(&answer->body, "{\"kind\":\xff\xfe\x00[[[[", 15);
-  } else if (fault->body == SIM_BODY_HTML) {
-    answer->type = "text/html";
-    km_buf_puts(&answer->body,
-                "<html><head><title>Sign in</title></head><body>Please sign in</body></html>\n");
-  }
 }
 
 /* --- requests ----------------------------------------------------------------------------------------------------------- */
@@ -220,8 +152,8 @@ static const char *query_value(void *connection, const char *name)
   return MHD_lookup_connection_value(connection, MHD_GET_ARGUMENT_KIND, name);
 }
 
-static void answer_call(const struct sim_server *server, struct MHD_Connection *connection, const char *path,
-                        const char *method, const char *body, struct sim_answer *answer)
+static void answer_call(const struct sim_server *server, struct MHD_Connection *connection,
+                        struct sim_request *request, struct sim_answer *answer)
 {
   struct sim_identity who;
   if (!identify(server, connection, &who)) {
@@ -231,67 +163,42 @@ static void answer_call(const struct sim_server *server, struct MHD_Connection *
   if (!impersonate(connection, &who, answer)) {
     return;
   }
-  KM_CLEANUP(km_arena_freep) struct km_arena *arena = km_arena_new(MAX_REQUEST_BODY * 4);
-  struct sim_request request = {.cluster = server->cluster,
-                                .who = &who,
-                                .arena = arena,
-                                .method = method,
-                                .path = path,
-                                .accept = header(connection, "Accept"),
-                                .body = body,
-                                .query = query_value,
-                                .query_data = connection};
-  sim_answer(&request, answer);
+  request->who = &who;
+  sim_answer(request, answer);
 }
 
-static long number_of(struct MHD_Connection *connection, const char *name, long fallback)
+static const char *bearer_of(struct MHD_Connection *connection)
 {
-  int64_t number = fallback;
-  const char *text = query_value(connection, name);
-  return text != NULL && km_parse_i64(text, &number) ? (long)number : fallback;
-}
-
-/* POST /faults?path=&status=&count=&delay_ms=&retry_after=&body= adds a rule; DELETE /faults removes all. */
-static void answer_admin(struct MHD_Connection *connection, const char *method, struct sim_answer *answer)
-{
-  answer->status = 200;
-  answer->type = "text/plain";
-  if (km_streq(method, "DELETE")) {
-    sim_faults_clear();
-    return;
-  }
-  struct sim_fault fault = {.status = (unsigned)number_of(connection, "status", 0),
-                            .count = number_of(connection, "count", 1),
-                            .delay_ms = number_of(connection, "delay_ms", 0),
-                            .retry_after_s = (unsigned)number_of(connection, "retry_after", 0)};
-  const char *path = query_value(connection, "path"), *body = query_value(connection, "body");
-  (void)km_strcopy(fault.path, sizeof(fault.path), path == NULL ? "" : path);
-  if (!sim_fault_add(&fault, body == NULL ? "whole" : body)) {
-    answer->status = 400;
-    km_buf_puts(&answer->body, "unknown body, or too many faults\n");
-  }
+  const char *authorization = header(connection, "Authorization");
+  return km_starts_with(authorization, "Bearer ") ? authorization + strlen("Bearer ") : "";
 }
 
 static enum MHD_Result answer_request(const struct sim_server *server, struct MHD_Connection *connection,
                                       const char *url, const char *method, const char *body)
 {
-  struct sim_fault fault = {0};
+  KM_CLEANUP(km_arena_freep) struct km_arena *arena = km_arena_new(MAX_REQUEST_BODY * 4);
+  struct sim_request request = {.cluster = server->cluster,
+                                .arena = arena,
+                                .method = method,
+                                .path = url,
+                                .accept = header(connection, "Accept"),
+                                .token = bearer_of(connection),
+                                .body = body,
+                                .query = query_value,
+                                .query_data = connection};
   struct sim_answer answer = {.type = "application/json"};
+  struct sim_fault fault = {0};
   km_buf_init(&answer.body, SIM_MAX_ANSWER);
   if (server->cluster == NULL) {
-    answer_admin(connection, method, &answer);
-  } else {
-    bool faulty = sim_fault_take(url, &fault);
-    if (fault.body == SIM_BODY_RESET) {
-      km_buf_done(&answer.body);
-      return MHD_NO;
-    }
-    answer_call(server, connection, url, method, body, &answer);
-    if (faulty) {
-      spoil(&fault, &answer);
-    }
+    sim_faults_script(&request, &answer);
+    return send_response(connection, &answer, sim_whole_response(&answer));
   }
-  return send_answer(connection, &answer, &fault);
+  bool faulty = sim_fault_take(&request, &fault);
+  if (fault.status == 0) { /* what is refused is not carried out */
+    answer_call(server, connection, &request, &answer);
+  }
+  return send_response(connection, &answer,
+                       faulty ? sim_spoil(&fault, connection, &answer) : sim_whole_response(&answer));
 }
 
 static enum MHD_Result on_request(void *data, struct MHD_Connection *connection, const char *url,

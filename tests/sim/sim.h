@@ -63,7 +63,7 @@ struct sim_request {
   const struct sim_cluster *cluster;
   const struct sim_identity *who;
   struct km_arena *arena;
-  const char *method, *path, *accept, *body;
+  const char *method, *path, *accept, *token /* of the Authorization header */, *body;
   const char *(*query)(void *data, const char *name); /* NULL when absent */
   void *query_data;
 };
@@ -123,26 +123,52 @@ bool sim_selector_matches(const struct sim_selector *selector, const struct sim_
 
 /* --- faults --------------------------------------------------------------------------------------------------------- */
 
+/* What becomes of the body of an answer; tests/sim/README.md says what each looks like on the wire. */
 enum sim_body {
   SIM_BODY_WHOLE,
   SIM_BODY_RESET,
+  SIM_BODY_RESET_WITHIN,
   SIM_BODY_TRUNCATED,
+  SIM_BODY_TRUNCATED_CHUNKS,
+  SIM_BODY_TRICKLE,
   SIM_BODY_GARBAGE,
+  SIM_BODY_SHAPE,
+  SIM_BODY_HOLES,
   SIM_BODY_HTML,
-  SIM_BODY_EMPTY
+  SIM_BODY_EMPTY,
+  SIM_BODY_ENDLESS,
+  SIM_BODY_BLANK,
+  SIM_BODY_HUGE,
+  SIM_BODY_CLOSE
 };
 
 struct sim_fault {
-  char path[256]; /* prefix; "" = any */
+  /* Which requests; "" = any. */
+  char cluster[32], path[256], parameter[64] /* of the query, not empty */, token[128];
+  long skip, count; /* so many go well first; count 0 = until cleared */
+  /* What happens to them. */
   unsigned status, retry_after_s;
-  long delay_ms, count; /* count 0 = until cleared */
+  long delay_ms, interval_ms, bytes;
   enum sim_body body;
+  unsigned generation; /* of the rules it was taken from */
 };
-/* False when the body is of no known kind or there are too many. */
-bool sim_fault_add(const struct sim_fault *fault, const char *body);
+
+/* The fault for REQUEST, used up by one; false if none. Waits out its delay, or until faults are cleared. */
+bool sim_fault_take(const struct sim_request *request, struct sim_fault *ret);
+/* Sleeps for MS; false as soon as faults have been cleared since FAULT was taken. */
+bool sim_fault_wait(const struct sim_fault *fault, long ms);
+/* Makes ANSWER the Status of the fault's code, if it has one. */
+void sim_fault_refuse(const struct sim_fault *fault, struct sim_answer *answer);
+/* POST adds a rule, GET says how often any was taken, DELETE ends all. */
+void sim_faults_script(const struct sim_request *request, struct sim_answer *answer);
 void sim_faults_clear(void);
-/* The fault for a request of PATH, used up by one; false if none. Waits out its delay, or until faults are cleared. */
-bool sim_fault_take(const char *path, struct sim_fault *ret);
+
+struct MHD_Connection;
+struct MHD_Response;
+struct MHD_Response *sim_whole_response(struct sim_answer *answer);
+/* The response that a fault makes of a good answer, whose body it takes; NULL: no response, hang up. */
+struct MHD_Response *sim_spoil(const struct sim_fault *fault, struct MHD_Connection *connection,
+                               struct sim_answer *answer);
 
 /* --- keys, files, servers --------------------------------------------------------------------------------------------- */
 
