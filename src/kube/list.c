@@ -12,6 +12,7 @@
 
 #include "internal.h"
 #include "kube_mcp/base/str.h"
+#include "line.h"
 
 #include "kube_mcp/base/banned.h"
 
@@ -170,10 +171,39 @@ static const char *text_or_empty(yyjson_val *obj, const char *key)
   return text != NULL ? text : "";
 }
 
-/* By its members: Go writes an empty array of rows or items as null. */
+/* Go writes an empty array as null. */
+static bool holds_objects(yyjson_val *members)
+{
+  size_t i, max;
+  yyjson_val *member;
+  yyjson_arr_foreach(members, i, max, member)
+  {
+    if (!yyjson_is_obj(member)) {
+      return false;
+    }
+  }
+  return members == NULL || yyjson_is_null(members) || yyjson_is_arr(members);
+}
+
+static bool is_table(yyjson_val *root)
+{
+  return km_streq(km_json_str(root, "kind"), "Table");
+}
+
+/* By its members, all of them: what is no list must not be taken for an empty one. */
 static bool is_list(yyjson_val *root)
 {
-  return km_streq(km_json_str(root, "kind"), "Table") || yyjson_obj_get(root, "items") != NULL;
+  yyjson_val *items = yyjson_obj_get(root, "items");
+  return is_table(root) ? holds_objects(yyjson_obj_get(root, "rows")) : items != NULL && holds_objects(items);
+}
+
+/* A server may answer with the object where a Table was asked for. */
+static bool is_object_or_table(yyjson_val *root, bool table)
+{
+  if (is_table(root)) {
+    return table && holds_objects(yyjson_obj_get(root, "rows"));
+  }
+  return km_json_str(root, "kind") != NULL && km_json_obj(root, "metadata") != NULL;
 }
 
 /* Fetches one page and hands it over. *RET_MORE is false at the end and when FN has seen enough. */
@@ -249,5 +279,15 @@ enum km_rc km_client_get_object(struct km_client *client, const struct km_resour
   get.method = NULL;
   get.path = table ? km_arena_printf(arena, "%s?includeObject=Metadata", path) : path;
   get.accept = table ? ACCEPT_TABLE : NULL;
-  return km_client_get_json(client, &get, arena, ret, err);
+  yyjson_doc *doc = NULL;
+  enum km_rc rc = km_client_get_json(client, &get, arena, &doc, err);
+  if (rc == KM_OK && !is_object_or_table(yyjson_doc_get_root(doc), table)) {
+    km_error_set(err, KM_E_PROTOCOL, "context '%s': the answer to GET %.*s is not the %s it should be",
+                 client->endpoint.context, km_shown_path_len(get.path), get.path, resource->kind);
+    rc = km_error_hint(err, "check that the server URL of this context is that of a Kubernetes API server");
+  }
+  if (rc == KM_OK) {
+    *ret = doc;
+  }
+  return rc;
 }

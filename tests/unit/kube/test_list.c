@@ -306,6 +306,16 @@ static void test_answers_that_are_no_lists(void **state)
   assert_int_equal(list(listing), KM_E_PROTOCOL);
   listing->rows->instead = "no json";
   assert_int_equal(list(listing), KM_E_PROTOCOL);
+  /* What would pass for an empty list, or for rows with nothing in them. */
+  listing->rows->instead = "{\"kind\":\"Surprise\",\"items\":{\"a\":1}}";
+  assert_int_equal(list(listing), KM_E_PROTOCOL);
+  listing->rows->instead = "{\"kind\":\"PodList\",\"items\":[{},null]}";
+  assert_int_equal(list(listing), KM_E_PROTOCOL);
+  listing->rows->instead = "{\"kind\":\"Table\",\"rows\":[{},7]}";
+  assert_int_equal(list(listing), KM_E_PROTOCOL);
+  listing->rows->instead = "{\"kind\":\"Table\",\"rows\":7}";
+  assert_int_equal(list(listing), KM_E_PROTOCOL);
+  assert_int_equal(listing->met.pages, 0);
   /* Empty in Go's way, and a List from a server without Tables. */
   listing->rows->instead = "{\"kind\":\"Table\",\"rows\":null}";
   expect_list(listing);
@@ -335,6 +345,7 @@ static void test_get_object(void **state)
   struct world *world = listing->world;
   struct km_kube_request request = {0};
   yyjson_doc *doc = NULL;
+  listing->rows->instead = "{\"kind\":\"Pod\",\"metadata\":{\"name\":\"web-0\"}}";
   assert_int_equal(km_client_get_object(world->client, &pods, "shop", "web-0", false, &request, world->arena,
                                         &doc, &world->err),
                    KM_OK);
@@ -356,6 +367,37 @@ static void test_get_object(void **state)
   end(listing);
 }
 
+static void test_answers_that_are_no_objects(void **state)
+{
+  (void)state;
+  static const struct {
+    bool table;
+    const char *answer;
+    enum km_rc rc;
+  } cases[] = {
+      {false, "{\"kind\":\"Pod\",\"metadata\":{}}", KM_OK},
+      {true, "{\"kind\":\"Pod\",\"metadata\":{}}", KM_OK}, /* from a server without Tables */
+      {true, "{\"kind\":\"Table\",\"rows\":[{}]}", KM_OK},
+      {false, "{\"kind\":\"Table\",\"metadata\":{},\"rows\":[{}]}", KM_E_PROTOCOL},
+      {true, "{\"kind\":\"Table\",\"rows\":[null]}", KM_E_PROTOCOL},
+      {false, "{\"kind\":\"Pod\",\"metadata\":null}", KM_E_PROTOCOL},
+      {false, "{\"metadata\":{}}", KM_E_PROTOCOL},
+      {false, "[]", KM_E_PROTOCOL},
+  };
+  struct listing *listing = begin(1);
+  struct world *world = listing->world;
+  struct km_kube_request request = {0};
+  for (size_t i = 0; i < KM_ARRAY_LEN(cases); i++) {
+    yyjson_doc *doc = NULL;
+    listing->rows->instead = cases[i].answer;
+    assert_int_equal(km_client_get_object(world->client, &pods, "shop", "web-0", cases[i].table, &request,
+                                          world->arena, &doc, &world->err),
+                     cases[i].rc);
+    assert_true((doc != NULL) == (cases[i].rc == KM_OK));
+  }
+  end(listing);
+}
+
 int main(void)
 {
   const struct CMUnitTest tests[] = {
@@ -370,6 +412,7 @@ int main(void)
       cmocka_unit_test(test_answers_that_are_no_lists),
       cmocka_unit_test(test_selector_too_long),
       cmocka_unit_test(test_get_object),
+      cmocka_unit_test(test_answers_that_are_no_objects),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
