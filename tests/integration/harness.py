@@ -11,6 +11,7 @@ import shlex
 import socket
 import ssl
 import subprocess
+import sys
 import tempfile
 import threading
 import urllib.parse
@@ -334,6 +335,10 @@ class World:
     def no_faults(self):
         self.admin("DELETE", {})
 
+    def faults_taken(self):
+        """How many answers went wrong since faults were ended last."""
+        return int(self.admin("GET", {}))
+
     def admin(self, method, rule):
         address = urllib.parse.urlsplit(self.vars["SIM_ADMIN_URL"])
         connection = http.client.HTTPConnection(address.hostname, address.port, timeout=10)
@@ -342,6 +347,7 @@ class World:
         body = response.read()
         connection.close()
         check(response.status == 200, "the simulator refused a fault", body)
+        return body
 
     def wait_for_port(self, port, process):
         for _ in range(self.limit * 50):
@@ -353,6 +359,17 @@ class World:
             except OSError:
                 threading.Event().wait(0.02)
         raise Failure("the server never listened")
+
+
+def start_simulator(build, folder, *options):
+    """The process of a simulator that is ready, its files in FOLDER."""
+    program = os.path.join(build, "tests", "kube-mcp-sim")
+    process = subprocess.Popen([program, "--dir", folder, "--ports", "auto", *options], stdout=subprocess.PIPE, text=True)
+    line = process.stdout.readline()
+    if not line.startswith("ready"):
+        process.kill()
+        sys.exit(f"{program} did not start: {line!r}")
+    return process
 
 
 def read_exports(path):
