@@ -12,7 +12,7 @@
 
 #include "internal.h"
 #include "kube_mcp/base/str.h"
-#include "line.h"
+#include "kube_mcp/kube/line.h"
 
 #include "kube_mcp/base/banned.h"
 
