@@ -86,6 +86,8 @@ struct km_tool {
 yyjson_mut_val *km_tool_input_schema(yyjson_mut_doc *doc, const struct km_tool *tool);
 /* The whole tools/list entry: name, title, description, inputSchema, outputSchema, annotations. PREFIX may be "". */
 yyjson_mut_val *km_tool_describe(yyjson_mut_doc *doc, const struct km_tool *tool, const char *prefix);
+/* The argument that GIVEN names: by its name, an alias, or the camelCase spelling of either. NULL if there is none. */
+const struct km_arg *km_tool_find_arg(const struct km_tool *tool, const char *given);
 /* Strict parsing of ARGUMENTS (an object or NULL) into ARGS (args_size zeroed bytes): unknown names fail naming the
  * nearest valid one, camelCase spellings and aliases are accepted, types and ranges are checked, defaults filled in.
  * Errors: KM_E_INVALID, type ValidationError. */

@@ -14,16 +14,6 @@
 
 /* --- call ---------------------------------------------------------------------------------------------------------------- */
 
-static const struct km_arg *find_arg(const struct km_tool *tool, const char *name)
-{
-  for (size_t i = 0; i < tool->arg_count; i++) {
-    if (km_streq(tool->args[i].name, name)) {
-      return &tool->args[i];
-    }
-  }
-  return NULL;
-}
-
 /* NAME with or without the configured prefix. */
 static const struct km_tool *find_tool(const struct km_config *config, const char *name)
 {
@@ -78,8 +68,9 @@ static void add_to_list(yyjson_mut_doc *doc, yyjson_mut_val *arguments, const ch
 static void add_argument(yyjson_mut_doc *doc, yyjson_mut_val *arguments, const struct km_tool *tool,
                          const char *name, const char *text)
 {
-  const struct km_arg *arg = find_arg(tool, name);
+  const struct km_arg *arg = km_tool_find_arg(tool, name);
   enum km_arg_type type = arg == NULL ? KM_ARG_STRING : arg->type;
+  name = arg == NULL ? name : arg->name; /* a list may be given under several of its names */
   if (type == KM_ARG_STRINGS) {
     add_to_list(doc, arguments, name, text);
     return;
@@ -104,7 +95,7 @@ static enum km_rc build_arguments(const struct options *options, const struct km
     char *name = km_arena_strndup(arena, options->operands[i], (size_t)(equals - options->operands[i]));
     add_argument(doc, arguments, tool, name, equals + 1);
   }
-  if (options->context != NULL && find_arg(tool, "context") != NULL) {
+  if (options->context != NULL && km_tool_find_arg(tool, "context") != NULL) {
     yyjson_mut_obj_add_strcpy(doc, arguments, "context", options->context);
   }
   struct km_buf json;

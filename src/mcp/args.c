@@ -46,7 +46,7 @@ static bool names_arg(const char *given, const struct km_arg *arg)
   return false;
 }
 
-static const struct km_arg *find_arg(const struct km_tool *tool, const char *given)
+const struct km_arg *km_tool_find_arg(const struct km_tool *tool, const char *given)
 {
   for (size_t i = 0; i < tool->arg_count; i++) {
     if (names_arg(given, &tool->args[i])) {
@@ -290,7 +290,7 @@ enum km_rc km_tool_parse_args(const struct km_tool *tool, yyjson_val *arguments,
   for (yyjson_val *key; (key = yyjson_obj_iter_next(&members)) != NULL;) {
     yyjson_val *val = yyjson_obj_iter_get_val(key);
     const char *name = yyjson_get_str(key);
-    const struct km_arg *arg = find_arg(tool, name);
+    const struct km_arg *arg = km_tool_find_arg(tool, name);
     if (arg == NULL) {
       return unknown_name(tool, name, err);
     }

@@ -60,3 +60,10 @@ def an_unknown_tool_is_a_protocol_error(world):
             check("podz_list" in refused.error["message"], "message", refused.error)
     done = world.run(["call", "podz_list"])
     check(done.returncode == 3 and "pods_list" in done.stderr, "the nearest", done.stderr)
+
+
+@case(doors=True)
+def aliases_are_understood(world, door):
+    answer = door.call("pods_list", cluster="prod", labelSelector="app=web", output="name").ok()
+    equal(answer.text, world.call("pods_list", context="prod", label_selector="app=web", output="name").ok().text, "by other names")
+    door.call("pods_list", cluster="prod", context="prod").fails("ValidationError", "argument 'context' is given twice")
