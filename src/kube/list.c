@@ -13,6 +13,7 @@
 #include "internal.h"
 #include "kube_mcp/base/str.h"
 #include "kube_mcp/kube/line.h"
+#include "kube_mcp/kube/selector.h"
 
 #include "kube_mcp/base/banned.h"
 
@@ -257,14 +258,13 @@ enum km_rc km_client_list(struct km_client *client, const struct km_list_query *
       .token = km_arena_strdup(arena, query->resume_token != NULL ? query->resume_token : ""),
       .arena = arena,
   };
-  bool more = true;
-  while (more) {
-    enum km_rc rc = deliver_page(&listing, fn, data, &more, err);
-    if (rc != KM_OK) {
-      return rc;
-    }
+  enum km_rc rc = km_label_selector_check(query->label_selector, err);
+  rc = rc == KM_OK ? km_field_selector_check(query->field_selector, err) : rc;
+  for (bool more = rc == KM_OK; more;) {
+    rc = deliver_page(&listing, fn, data, &more, err);
+    more = more && rc == KM_OK;
   }
-  return KM_OK;
+  return rc;
 }
 
 enum km_rc km_client_get_object(struct km_client *client, const struct km_resource *resource, const char *ns,

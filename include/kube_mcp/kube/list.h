@@ -35,7 +35,7 @@ struct km_list_page {
 
 /* Calls FN for each page until it returns false (whatever its reason, which is between it and DATA), an error occurs, or
  * the list ends. A 410 continues with the server's fresh token when it gives one, else it is the error (reason
- * "Expired"). Pages too large for the client's response limit are asked for again in smaller pieces. */
+ * "Expired"). Selectors are checked before anything is asked (kube/selector.h). Pages too large for the client's response limit are asked for again in smaller pieces. */
 enum km_rc km_client_list(struct km_client *client, const struct km_list_query *query,
                           const struct km_kube_request *request,
                           bool (*fn)(const struct km_list_page *page, void *data), void *data,

@@ -81,7 +81,7 @@ def label_selectors(world, door):
 
 @case()
 def a_bad_label_selector(world):
-    world.call("pods_list", label_selector="a in (").fails("ValidationError", "unable to parse requirement")
+    world.call("pods_list", label_selector="a in (").fails("ValidationError", "label_selector: column 7: ", "the selector ends")
 
 
 @case(doors=True)

@@ -330,11 +330,30 @@ static void test_selector_too_long(void **state)
   (void)state;
   struct listing *listing = begin(1);
   char *selector = calloc(1, 20001);
-  memset(selector, 'a', 20000);
+  for (size_t i = 0; i < 20000; i++) {
+    selector[i] = i % 2 == 0 ? 'a' : ',';
+  }
+  selector[19999] = '\0';
   listing->query.label_selector = selector;
   assert_int_equal(list(listing), KM_E_TOO_LARGE);
   assert_int_equal(listing->rows->requests, 0);
   free(selector);
+  end(listing);
+}
+
+static void test_selectors_are_checked_first(void **state)
+{
+  (void)state;
+  struct listing *listing = begin(1);
+  listing->query.label_selector = "app=web,tier in (";
+  assert_int_equal(list(listing), KM_E_INVALID);
+  assert_contains(listing->world->err.message, "label_selector: column 18: ");
+  listing->query.label_selector = NULL;
+  listing->query.field_selector = "status.phase";
+  listing->world->err = (struct km_error){0};
+  assert_int_equal(list(listing), KM_E_INVALID);
+  assert_contains(listing->world->err.message, "field_selector: column 13: ");
+  assert_int_equal(listing->rows->requests, 0);
   end(listing);
 }
 
@@ -411,6 +430,7 @@ int main(void)
       cmocka_unit_test(test_large_pages_shrink),
       cmocka_unit_test(test_answers_that_are_no_lists),
       cmocka_unit_test(test_selector_too_long),
+      cmocka_unit_test(test_selectors_are_checked_first),
       cmocka_unit_test(test_get_object),
       cmocka_unit_test(test_answers_that_are_no_objects),
   };
