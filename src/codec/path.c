@@ -62,13 +62,14 @@ struct compiler {
   struct km_arena *arena;
   const char *text;
   const char *next;
+  size_t first_column; /* that of the text's first character */
   bool in_filter;
 };
 
-/* 1-based column of AT, in code points. */
+/* Column of AT, in code points. */
 static size_t column_of(const struct compiler *compiler, const char *at)
 {
-  size_t column = 1;
+  size_t column = compiler->first_column;
   for (const char *p = compiler->text; p < at; p++) {
     column += ((unsigned char)*p & 0xc0) != 0x80;
   }
@@ -356,6 +357,12 @@ static const char *make_heading(struct km_arena *arena, const struct km_path *pa
 enum km_rc km_path_compile(struct km_arena *arena, const char *text, struct km_path **ret,
                            struct km_error *err)
 {
+  return km_path_compile_at(arena, text, 1, ret, err);
+}
+
+enum km_rc km_path_compile_at(struct km_arena *arena, const char *text, size_t column, struct km_path **ret,
+                              struct km_error *err)
+{
   size_t len = strlen(text);
   if (len > MAX_TEXT) {
     return km_error_set(err, KM_E_INVALID, "the path has %zu bytes, more than %d", len, MAX_TEXT);
@@ -363,7 +370,7 @@ enum km_rc km_path_compile(struct km_arena *arena, const char *text, struct km_p
   if (!km_utf8_valid(text, len)) {
     return km_error_set(err, KM_E_INVALID, "the path is not valid UTF-8");
   }
-  struct compiler compiler = {.arena = arena, .text = text, .next = text};
+  struct compiler compiler = {.arena = arena, .text = text, .next = text, .first_column = column};
   for (const char *p = text; *p != '\0'; p++) {
     if ((unsigned char)*p < ' ' || *p == '\x7f') {
       return refuse(&compiler, p, err, "a control character");

@@ -49,6 +49,7 @@ FENCES = [
     (r"yaml\.h$", r"src/codec/yaml[^/]*\.[ch]$"),
     (r"gnutls/", r"src/base/|src/net/|src/transport/auth[^/]*\.[ch]$|providers/eks/|tests/"),
     (r"uv\.h$", r"src/net/"),
+    (r"pcre2\.h$", r"src/codec/regex[^/]*\.c$"),
 ]
 
 

@@ -10,6 +10,9 @@ struct km_path;
 /* Errors: KM_E_INVALID with the position (1-based column) of what was not understood. */
 enum km_rc km_path_compile(struct km_arena *arena, const char *text, struct km_path **ret,
                            struct km_error *err);
+/* The same for a path within a longer text, whose first character stands in COLUMN of it. */
+enum km_rc km_path_compile_at(struct km_arena *arena, const char *text, size_t column, struct km_path **ret,
+                              struct km_error *err);
 /* Calls FN for each value PATH selects in ROOT, in document order, until it returns false. */
 void km_path_eval(const struct km_path *path, yyjson_val *root, bool (*fn)(yyjson_val *val, void *data),
                   void *data);
