@@ -2,7 +2,7 @@
  * buffer, tolerant member access.
  *
  * A parsed document is malloc'ed and freed by a callback of its arena, so that its size does not count
- * against the arena's cap: callers bound the input. A document under construction allocates from the arena
+ * against the arena's cap: callers bound the input. Parsing in place keeps the text as the document's strings. A document under construction allocates from the arena
  * itself; once the cap has refused it memory it stays marked incomplete. yyjson does not recurse; depth is
  * checked when it is done, so that everything that walks a tree may. Nothing here is shared between
  * threads. */
@@ -97,6 +97,51 @@ enum km_rc km_json_parse(struct km_arena *arena, const char *data, size_t len, u
   }
   km_arena_defer(arena, free_doc, doc);
   *ret = doc;
+  return KM_OK;
+}
+
+/* The parser has changed what it has read so far, so that lines could no longer be counted. */
+static enum km_rc parse_in_place(char *data, size_t len, unsigned max_depth, yyjson_doc **ret,
+                                 struct km_error *err)
+{
+  yyjson_read_err problem;
+  yyjson_doc *doc =
+      yyjson_read_opts(data, len, YYJSON_READ_BIGNUM_AS_RAW | YYJSON_READ_INSITU, NULL, &problem);
+  if (doc == NULL && problem.code == YYJSON_READ_ERROR_MEMORY_ALLOCATION) {
+    return km_error_set(err, KM_E_INTERNAL, "out of memory while parsing %zu bytes of JSON", len);
+  }
+  if (doc == NULL) {
+    return km_error_set(err, KM_E_INVALID, "byte %zu of %zu: not valid JSON: %s", problem.pos + 1, len,
+                        problem.msg);
+  }
+  if (is_deeper(yyjson_doc_get_root(doc), max_depth)) {
+    yyjson_doc_free(doc);
+    return km_error_set(err, KM_E_INVALID, "nested deeper than %u levels", max_depth);
+  }
+  *ret = doc;
+  return KM_OK;
+}
+
+enum km_rc km_json_parse_buf(struct km_arena *arena, struct km_buf *text, unsigned max_depth,
+                             yyjson_doc **ret, struct km_error *err)
+{
+  size_t len = 0;
+  char *detached = km_buf_detach(text, &len);
+  if (len == 0) {
+    free(detached);
+    return km_error_set(err, KM_E_INVALID, "the JSON text is empty");
+  }
+  /* Room for the parser's sentinel; what the buffer had in reserve goes back. */
+  char *data = realloc(detached, len + YYJSON_PADDING_SIZE);
+  KM_ASSERT(data != NULL);
+  memset(data + len, 0, YYJSON_PADDING_SIZE);
+  enum km_rc rc = parse_in_place(data, len, max_depth, ret, err);
+  if (rc != KM_OK) {
+    free(data);
+    return rc;
+  }
+  km_arena_defer(arena, free, data); /* after the document, which is deferred later */
+  km_arena_defer(arena, free_doc, *ret);
   return KM_OK;
 }
 

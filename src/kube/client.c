@@ -108,7 +108,7 @@ enum km_rc km_client_parse(const struct km_client *client, const struct km_kube_
                            struct km_http_response *response, struct km_arena *arena, yyjson_doc **ret,
                            struct km_error *err)
 {
-  enum km_rc rc = km_json_parse(arena, response->body.data, response->body.len, KM_JSON_MAX_DEPTH, ret, err);
+  enum km_rc rc = km_json_parse_buf(arena, &response->body, KM_JSON_MAX_DEPTH, ret, err);
   km_http_response_done(response);
   if (rc == KM_OK) {
     return KM_OK;

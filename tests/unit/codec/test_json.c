@@ -87,6 +87,41 @@ static void test_depth_is_bounded(void **state)
   km_arena_free(arena);
 }
 
+static enum km_rc parse_buf(struct km_arena *arena, struct km_buf *text, const char *json, yyjson_doc **ret,
+                            struct km_error *err)
+{
+  km_buf_init(text, strlen(json)); /* no room for what the parser needs behind the text */
+  assert_true(km_buf_puts(text, json));
+  enum km_rc rc = km_json_parse_buf(arena, text, 3, ret, err);
+  assert_int_equal(text->len, 0);
+  km_buf_done(text);
+  return rc;
+}
+
+static void test_a_buffer_is_parsed_in_place(void **state)
+{
+  (void)state;
+  struct km_arena *arena = km_arena_new(1 << 16);
+  struct km_buf text;
+  yyjson_doc *doc = NULL;
+  struct km_error err = {0};
+  assert_int_equal(parse_buf(arena, &text, "{\"a\\n\":[\"\\u00e9\",18446744073709551616]}", &doc, &err),
+                   KM_OK);
+  yyjson_val *list = km_json_arr(yyjson_doc_get_root(doc), "a\n");
+  assert_string_equal(yyjson_get_str(yyjson_arr_get(list, 0)), "\xc3\xa9");
+  assert_string_equal(yyjson_get_raw(yyjson_arr_get(list, 1)), "18446744073709551616");
+  assert_int_equal(parse_buf(arena, &text, "7", &doc, &err), KM_OK);
+  assert_int_equal(yyjson_get_int(yyjson_doc_get_root(doc)), 7);
+
+  assert_int_equal(parse_buf(arena, &text, "[\"\\n\",tru]", &doc, &err), KM_E_INVALID);
+  assert_non_null(strstr(err.message, "byte 7 of 10: not valid JSON"));
+  assert_int_equal(parse_buf(arena, &text, "[[[[]]]]", &doc, &err), KM_E_INVALID);
+  assert_string_equal(err.message, "nested deeper than 3 levels");
+  assert_int_equal(parse_buf(arena, &text, "", &doc, &err), KM_E_INVALID);
+  assert_string_equal(err.message, "the JSON text is empty");
+  km_arena_free(arena);
+}
+
 static void test_integers_are_exact(void **state)
 {
   (void)state;
@@ -222,6 +257,7 @@ int main(void)
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_refuses_what_is_not_json),
       cmocka_unit_test(test_depth_is_bounded),
+      cmocka_unit_test(test_a_buffer_is_parsed_in_place),
       cmocka_unit_test(test_integers_are_exact),
       cmocka_unit_test(test_members_tolerate_absence_and_other_types),
       cmocka_unit_test(test_builds_on_the_arena),
