@@ -195,6 +195,49 @@ static void test_an_idle_thread_is_used_again(void **state)
   km_lane_free(lane);
 }
 
+struct runner {
+  struct door *door;
+  pthread_t thread;
+};
+
+static void note_thread(void *data)
+{
+  struct runner *runner = data;
+  runner->thread = pthread_self();
+  pass(runner->door);
+}
+
+static pthread_t thread_of_next_job(struct km_lane *lane, struct door *door, int passed)
+{
+  struct runner runner = {.door = door};
+  assert_true(km_lane_submit(lane, note_thread, &runner));
+  await_waiting(door, passed);
+  sleep_ms(20); /* the thread comes back to wait */
+  return runner.thread;
+}
+
+static void test_the_thread_that_worked_last_goes_first(void **state)
+{
+  (void)state;
+  struct km_lane *lane = km_lane_new("last", 4, 4);
+  struct door door = DOOR_INIT;
+  for (int i = 0; i < 4; i++) { /* all at once, so that there are four threads */
+    assert_true(km_lane_submit(lane, pass, &door));
+  }
+  await_waiting(&door, 4);
+  open_door(&door);
+  sleep_ms(20);
+  pthread_t last = thread_of_next_job(lane, &door, 5);
+  int again = 0;
+  for (int i = 6; i <= 25; i++) {
+    pthread_t next = thread_of_next_job(lane, &door, i);
+    again += pthread_equal(next, last) != 0;
+    last = next;
+  }
+  assert_true(again >= 15); /* on a busy machine a thread may come back late */
+  km_lane_free(lane);
+}
+
 static uint64_t a_minute_behind(void)
 {
   struct timespec now;
@@ -357,6 +400,7 @@ int main(void)
       cmocka_unit_test(test_a_lane_without_queue_still_runs),
       cmocka_unit_test(test_one_thread_keeps_the_order),
       cmocka_unit_test(test_an_idle_thread_is_used_again),
+      cmocka_unit_test(test_the_thread_that_worked_last_goes_first),
       cmocka_unit_test(test_threads_end_when_idle_and_start_again),
       cmocka_unit_test(test_threads_have_a_name_and_take_no_signals),
       cmocka_unit_test(test_map_visits_every_item_once),
