@@ -531,6 +531,18 @@ void km_path_eval(const struct km_path *path, yyjson_val *root, bool (*fn)(yyjso
   visit(path->steps, path->count, root, &visitor);
 }
 
+bool km_path_may_reach(const struct km_path *path, const char *const *names, size_t count)
+{
+  for (size_t i = 0; i < count && i < path->count; i++) {
+    const struct step *step = &path->steps[i];
+    if (step->kind == STEP_MEMBER &&
+        (step->name.len != strlen(names[i]) || memcmp(step->name.data, names[i], step->name.len) != 0)) {
+      return false;
+    }
+  }
+  return true;
+}
+
 /* ---- formatting ---- */
 
 struct line {

@@ -252,6 +252,68 @@ static yyjson_mut_val *copy_value(yyjson_mut_doc *doc, yyjson_val *val, enum pla
   return yyjson_is_arr(val) ? copy_array(doc, val, place) : yyjson_val_mut_copy(doc, val);
 }
 
+/* -- without a copy ----------------------------------------------------------------------------------------------- */
+
+static bool changes_value(yyjson_val *val, enum place place);
+
+static bool changes_member(yyjson_val *object, yyjson_val *key, yyjson_val *val, enum place place)
+{
+  const char *name = yyjson_get_str(key);
+  bool secret = place == PLACE_SECRET;
+  bool annotation = place == PLACE_ANNOTATIONS || place == PLACE_SECRET_ANNOTATIONS;
+  if ((secret && km_streq(name, "data")) ||
+      (km_streq(name, "stringData") && (secret || yyjson_is_obj(val)))) {
+    return true;
+  }
+  if (is_dropped(name, place)) {
+    return !km_streq(name, "managedFields");
+  }
+  return (annotation && is_secret_annotation(name, val, place == PLACE_SECRET_ANNOTATIONS)) ||
+         (yyjson_is_ctn(val) && changes_value(val, place_of_member(object, name, place)));
+}
+
+static bool changes_object(yyjson_val *object, enum place place)
+{
+  place = place_of_object(object, place);
+  size_t i = 0;
+  size_t count = 0;
+  yyjson_val *key = NULL;
+  yyjson_val *val = NULL;
+  yyjson_obj_foreach(object, i, count, key, val)
+  {
+    bool text_at_ease = yyjson_is_str(val) && (place == PLACE_ANY || place == PLACE_METADATA);
+    if (!text_at_ease && changes_member(object, key, val, place)) {
+      return true;
+    }
+  }
+  return false;
+}
+
+static bool changes_value(yyjson_val *val, enum place place)
+{
+  if (yyjson_is_obj(val)) {
+    return changes_object(val, place);
+  }
+  enum place item_place = place == PLACE_SECRET_ITEMS ? PLACE_SECRET : PLACE_ANY;
+  size_t i = 0;
+  size_t count = 0;
+  yyjson_val *item = NULL;
+  yyjson_arr_foreach(val, i, count, item)
+  {
+    if (yyjson_is_ctn(item) && changes_value(item, item_place)) {
+      return true;
+    }
+  }
+  return false;
+}
+
+bool km_redact_changes(yyjson_val *item, const char *kind)
+{
+  return changes_value(item, km_streq(kind, "Secret") ? PLACE_SECRET : PLACE_ANY);
+}
+
+/* -- with one ----------------------------------------------------------------------------------------------------- */
+
 yyjson_mut_val *km_redact_object(yyjson_mut_doc *doc, yyjson_val *object)
 {
   return copy_value(doc, object, PLACE_ANY);

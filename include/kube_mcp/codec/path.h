@@ -19,6 +19,8 @@ void km_path_eval(const struct km_path *path, yyjson_val *root, bool (*fn)(yyjso
 /* The selected values as one line of text: scalars plain, several joined by ",", objects as compact JSON;
  * "<none>" when nothing is selected. False if OUT is full. */
 bool km_path_format(const struct km_path *path, yyjson_val *root, struct km_buf *out);
+/* Whether PATH may select the member that the COUNT NAMES lead to, a part of it, or something that holds it. */
+bool km_path_may_reach(const struct km_path *path, const char *const *names, size_t count);
 /* A column heading: the last member name, upper case ("IMAGE"). */
 const char *km_path_heading(const struct km_path *path);
 
