@@ -8,8 +8,11 @@
  * chosen from the first document and found by name in later ones. One thread at a time. */
 #include "kube_mcp/kube/table.h"
 
+#include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "kube_mcp/base/alloc.h"
 #include "kube_mcp/base/str.h"
 #include "kube_mcp/kube/line.h"
 #include "table_internal.h"
@@ -26,8 +29,10 @@ struct cell {
   uint32_t len, width;
 };
 
-struct row {
-  struct row *next;
+/* Of the listing, or of nobody yet: then it is the caller's. The text of the cells lies behind them. */
+struct km_table_row {
+  struct km_table_row *next;
+  size_t count;
   struct cell cells[];
 };
 
@@ -42,11 +47,15 @@ struct extent {
 struct km_table {
   struct km_arena *arena;
   struct km_table_options options;
-  bool started; /* columns are chosen */
+  bool chosen;  /* columns are */
+  bool started; /* so no more may come */
   bool closed;  /* the budget is used up */
   struct km_columns columns;
+  struct km_table_source source; /* the document at hand */
+  const struct km_table *reader; /* whose columns COLUMN_OF are mapped; NULL = nobody's */
+  size_t column_of[KM_MAX_COLUMNS];
   struct extent extent; /* of header and kept rows */
-  struct row *first, *last;
+  struct km_table_row *first, *last;
   int64_t shown, left_out;
   struct km_tally by_namespace, by_status;
   const char *status_name; /* what by_status groups by; NULL = nothing */
@@ -97,13 +106,149 @@ static void extend(struct extent *extent, size_t column, size_t column_count, si
   }
 }
 
-/* -- adding ------------------------------------------------------------------------------------------------------- */
+/* -- reading ------------------------------------------------------------------------------------------------------ */
 
-/* Chooses the columns, and closes the listing at once when not even the header fits. */
-static void start(struct km_table *table, const struct km_table_source *source)
+static void open_document(struct km_table *table, struct km_table_source *source)
+{
+  if (!table->chosen) {
+    km_table_choose_columns(table->arena, &table->options, source, &table->columns);
+    table->chosen = true;
+  }
+  km_table_map_cells(source, &table->columns);
+  table->status_name = source->status_name != NULL ? source->status_name : table->status_name;
+}
+
+bool km_table_open(struct km_table *table, yyjson_val *root)
+{
+  struct km_table_source source;
+  if (!km_table_source_init(&source, root) || source.single != NULL) {
+    return false;
+  }
+  open_document(table, &source);
+  table->source = source;
+  return true;
+}
+
+yyjson_val *km_table_rows(const struct km_table *table)
+{
+  return table->source.rows;
+}
+
+yyjson_val *km_table_object(const struct km_table *table, yyjson_val *row)
+{
+  return km_table_row_object(&table->source, row);
+}
+
+const char *km_table_name(const struct km_table *table, yyjson_val *row)
+{
+  const struct km_table_source *source = &table->source;
+  if (source->definitions == NULL) {
+    return km_json_str(km_json_obj(row, "metadata"), "name");
+  }
+  return source->name_cell != KM_NO_COLUMN
+             ? yyjson_get_str(yyjson_arr_get(km_json_arr(row, "cells"), source->name_cell))
+             : NULL;
+}
+
+void km_table_put_status(const struct km_table *table, yyjson_val *row, struct km_buf *out)
+{
+  if (table->source.status_cell != KM_NO_COLUMN) {
+    km_table_put_status_cell(&table->source, row, out);
+  }
+}
+
+/* A row of its own from DRAFT; NULL when a cell found no room in the draft. */
+static struct km_table_row *row_of(const struct km_draft *draft, size_t count)
+{
+  struct km_table_row *row = km_alloc(sizeof(*row) + count * sizeof(row->cells[0]) + draft->text.len);
+  char *text = (char *)&row->cells[count];
+  memcpy(text, draft->text.data, draft->text.len);
+  row->next = NULL;
+  row->count = count;
+  for (size_t i = 0; i < count; i++) {
+    const char *cell = text + draft->cells[i].offset;
+    size_t len = draft->cells[i].len;
+    row->cells[i] =
+        (struct cell){.text = cell, .len = (uint32_t)len, .width = (uint32_t)km_utf8_width(cell, len)};
+  }
+  return row;
+}
+
+static struct km_table_row *read_row(const struct km_table *table, const struct km_table_source *source,
+                                     yyjson_val *row, yyjson_val *object, const char *const *extra)
+{
+  struct km_draft draft;
+  km_buf_init(&draft.text, MAX_DRAFT_BYTES);
+  km_table_read_row(source, &table->columns, row, object, extra, &draft);
+  struct km_table_row *read = row_of(&draft, table->columns.count);
+  km_buf_done(&draft.text);
+  return read;
+}
+
+struct km_table_row *km_table_read(const struct km_table *table, yyjson_val *row, yyjson_val *object,
+                                   const char *const *extra)
+{
+  return read_row(table, &table->source, row, object, extra);
+}
+
+size_t km_table_row_bytes(const struct km_table_row *row)
+{
+  size_t bytes = sizeof((char)'\n');
+  for (size_t i = 0; i < row->count; i++) {
+    bytes += row->cells[i].len + (i + 1 < row->count ? GAP : 0);
+  }
+  return bytes;
+}
+
+/* -- keeping ------------------------------------------------------------------------------------------------------ */
+
+static size_t find_column(const struct km_columns *columns, const char *heading, const bool *taken)
+{
+  for (size_t i = 0; i < columns->count; i++) {
+    if (!taken[i] && columns->items[i].source != KM_COLUMN_LABEL &&
+        km_streq(columns->items[i].heading, heading)) {
+      return i;
+    }
+  }
+  return KM_NO_COLUMN;
+}
+
+/* Where the columns of READER go; headings may repeat, each is taken once. ADD: those that are new become columns. */
+static void map_columns(struct km_table *table, const struct km_table *reader, bool add)
+{
+  bool taken[KM_MAX_COLUMNS] = {false};
+  for (size_t i = 0; i < reader->columns.count; i++) {
+    const struct km_column *column = &reader->columns.items[i];
+    size_t at = find_column(&table->columns, column->heading, taken);
+    if (at == KM_NO_COLUMN && add && table->columns.count < KM_MAX_COLUMNS) {
+      at = table->columns.count++;
+      table->columns.items[at] = *column;
+    }
+    table->column_of[i] = at;
+    if (at != KM_NO_COLUMN) {
+      taken[at] = true;
+    }
+  }
+  table->reader = reader;
+}
+
+void km_table_adopt(struct km_table *table, const struct km_table *reader)
+{
+  if (!table->chosen) {
+    table->columns.count = 0;
+    for (size_t i = 0; i < table->options.label_count && i < KM_TABLE_MAX_LABELS; i++) {
+      table->columns.items[table->columns.count++] =
+          (struct km_column){.source = KM_COLUMN_LABEL, .heading = table->options.labels[i]};
+    }
+    table->chosen = true;
+  }
+  map_columns(table, reader, true);
+}
+
+/* Closes the listing at once when not even the header fits. */
+static void start(struct km_table *table)
 {
   struct km_columns *columns = &table->columns;
-  km_table_choose_columns(table->arena, &table->options, source, columns);
   for (size_t i = 0; i < columns->count; i++) {
     size_t len = strlen(columns->items[i].heading);
     extend(&table->extent, i, columns->count, len, km_utf8_width(columns->items[i].heading, len));
@@ -114,72 +259,128 @@ static void start(struct km_table *table, const struct km_table_source *source)
   table->started = true;
 }
 
-/* Makes the row that DRAFT describes permanent. */
-static void keep(struct km_table *table, const struct km_draft *draft, const size_t *widths)
+/* The cells of ROW in the columns of TABLE. */
+static void arrange(const struct km_table *table, const struct km_table_row *row, const char *const *labels,
+                    struct cell *cells)
+{
+  memset(cells, 0, table->columns.count * sizeof(*cells));
+  for (size_t i = 0; i < row->count; i++) {
+    size_t column = table == table->reader ? i : table->column_of[i];
+    if (column != KM_NO_COLUMN) {
+      cells[column] = row->cells[i];
+    }
+  }
+  for (size_t i = 0; labels != NULL && i < table->options.label_count; i++) {
+    const char *text = labels[i] != NULL ? labels[i] : "";
+    size_t len = strlen(text);
+    cells[i] = (struct cell){.text = text, .len = (uint32_t)len, .width = (uint32_t)km_utf8_width(text, len)};
+  }
+}
+
+/* Makes the row of CELLS permanent: one block, the cells, and behind them their text. */
+static void append(struct km_table *table, const struct cell *cells, size_t text_len)
 {
   size_t count = table->columns.count;
-  /* One block per row: the cells, and behind them their text. */
-  struct row *row =
-      km_arena_alloc(table->arena, sizeof(*row) + count * sizeof(row->cells[0]) + draft->text.len);
+  struct km_table_row *row =
+      km_arena_alloc(table->arena, sizeof(*row) + count * sizeof(row->cells[0]) + text_len);
   char *text = (char *)&row->cells[count];
-  memcpy(text, draft->text.data, draft->text.len);
+  row->count = count;
   for (size_t i = 0; i < count; i++) {
-    row->cells[i] = (struct cell){.text = text + draft->cells[i].offset,
-                                  .len = (uint32_t)draft->cells[i].len,
-                                  .width = (uint32_t)widths[i]};
+    row->cells[i] = cells[i];
+    row->cells[i].text = text;
+    if (cells[i].len > 0) {
+      memcpy(text, cells[i].text, cells[i].len);
+    }
+    text += cells[i].len;
   }
   *(table->last != NULL ? &table->last->next : &table->first) = row;
   table->last = row;
   table->shown++;
 }
 
-/* Keeps the row if it fits. */
-static bool try_keep(struct km_table *table, const struct km_draft *draft)
+bool km_table_keep(struct km_table *table, const struct km_table *reader, const struct km_table_row *row,
+                   const char *const *labels)
 {
-  size_t count = table->columns.count;
-  size_t widths[KM_MAX_COLUMNS] = {0};
+  if (!table->started) {
+    start(table);
+  }
+  if (table->reader != reader && table != reader) {
+    map_columns(table, reader, false);
+  }
+  table->reader = reader;
+  struct cell cells[KM_MAX_COLUMNS];
+  arrange(table, row, labels, cells);
+  size_t count = table->columns.count, text_len = 0;
   struct extent extent = table->extent; /* as it would be with this row */
   extent.lines++;
   for (size_t i = 0; i < count; i++) {
-    widths[i] = km_utf8_width(draft->text.data + draft->cells[i].offset, draft->cells[i].len);
-    extend(&extent, i, count, draft->cells[i].len, widths[i]);
+    extend(&extent, i, count, cells[i].len, cells[i].width);
+    text_len += cells[i].len;
   }
   bool full = table->options.max_rows > 0 && table->shown >= table->options.max_rows;
-  if (full || draft->text.failed || rendered_bytes(&extent, count) > table->options.max_bytes) {
+  if (table->closed || full || rendered_bytes(&extent, count) > table->options.max_bytes) {
+    table->closed = true;
     return false;
   }
   table->extent = extent;
-  keep(table, draft, widths);
+  append(table, cells, text_len);
   return true;
 }
+
+void km_table_leave_out(struct km_table *table, const char *ns, const char *status)
+{
+  table->left_out++;
+  if (ns != NULL) {
+    km_tally_add(table->arena, &table->by_namespace, ns, strlen(ns), 1);
+  }
+  if (status != NULL) {
+    km_tally_add(table->arena, &table->by_status, status, strlen(status), 1);
+  }
+}
+
+void km_table_leave_out_of(struct km_table *table, const char *ns, int64_t count)
+{
+  km_tally_add(table->arena, &table->by_namespace, ns, strlen(ns), count);
+}
+
+void km_table_name_status(struct km_table *table, const char *name)
+{
+  table->status_name = name;
+}
+
+const char *km_table_status_name(const struct km_table *table)
+{
+  return table->status_name;
+}
+
+/* -- whole documents ---------------------------------------------------------------------------------------------- */
 
 /* Counts a row that is not shown; of its cells only the one that groups are made of is read. */
 static void leave_out(struct km_table *table, const struct km_table_source *source, yyjson_val *row)
 {
-  table->left_out++;
+  const char *ns = NULL;
   if (table->options.namespace_column) {
-    yyjson_val *object = km_table_row_object(source, row);
-    const char *ns = km_json_str(km_json_obj(object, "metadata"), "namespace");
-    km_tally_add(table->arena, &table->by_namespace, ns != NULL ? ns : "", ns != NULL ? strlen(ns) : 0);
+    ns = km_json_str(km_json_obj(km_table_row_object(source, row), "metadata"), "namespace");
+    ns = ns != NULL ? ns : "";
   }
+  struct km_buf status;
+  km_buf_init(&status, MAX_STATUS_BYTES);
   if (source->status_cell != KM_NO_COLUMN) {
-    struct km_buf status;
-    km_buf_init(&status, MAX_STATUS_BYTES);
-    km_table_put_status(source, row, &status);
-    km_tally_add(table->arena, &table->by_status, status.data, status.len);
-    km_buf_done(&status);
-    table->status_name = source->status_name;
+    km_table_put_status_cell(source, row, &status);
   }
+  km_table_leave_out(table, ns, source->status_cell != KM_NO_COLUMN ? status.data : NULL);
+  km_buf_done(&status);
 }
 
-static void add_row(struct km_table *table, const struct km_table_source *source, yyjson_val *row,
-                    struct km_draft *draft)
+static void add_row(struct km_table *table, const struct km_table_source *source, yyjson_val *row)
 {
+  bool kept = false;
   if (!table->closed) {
-    km_table_read_row(source, &table->columns, row, draft);
-    table->closed = !try_keep(table, draft);
+    struct km_table_row *read = read_row(table, source, row, NULL, NULL);
+    kept = km_table_keep(table, table, read, NULL);
+    free(read);
   }
-  if (table->closed) {
+  if (!kept) {
     leave_out(table, source, row);
   }
 }
@@ -190,15 +391,10 @@ int64_t km_table_add(struct km_table *table, yyjson_val *root, size_t skip)
   if (!km_table_source_init(&source, root)) {
     return -1;
   }
-  if (!table->started) {
-    start(table, &source);
-  }
-  km_table_map_cells(&source, &table->columns);
+  open_document(table, &source);
   int64_t shown_before = table->shown;
-  struct km_draft draft;
-  km_buf_init(&draft.text, MAX_DRAFT_BYTES);
   if (source.single != NULL && skip == 0) {
-    add_row(table, &source, source.single, &draft);
+    add_row(table, &source, source.single);
   }
   size_t i = 0;
   size_t count = 0;
@@ -206,10 +402,9 @@ int64_t km_table_add(struct km_table *table, yyjson_val *root, size_t skip)
   yyjson_arr_foreach(source.rows, i, count, row)
   {
     if (i >= skip) {
-      add_row(table, &source, row, &draft);
+      add_row(table, &source, row);
     }
   }
-  km_buf_done(&draft.text);
   return table->shown - shown_before;
 }
 
@@ -248,7 +443,7 @@ bool km_table_render(const struct km_table *table, struct km_buf *out)
     put_cell(table, i, &cell, out);
   }
   end_line(out, line_start);
-  for (const struct row *row = table->first; row != NULL; row = row->next) {
+  for (const struct km_table_row *row = table->first; row != NULL; row = row->next) {
     line_start = out->len;
     for (size_t i = 0; i < table->columns.count; i++) {
       put_cell(table, i, &row->cells[i], out);
@@ -267,15 +462,20 @@ static void put_lower(struct km_buf *out, const char *text)
 
 bool km_table_groups(const struct km_table *table, struct km_buf *out)
 {
-  if (table->by_namespace.distinct > 0) {
+  /* Of some rows the namespace is not known: then where the others are says little. */
+  bool by_namespace = table->by_namespace.distinct > 0 && table->by_namespace.total == table->left_out;
+  if (by_namespace) {
     km_buf_puts(out, "by namespace: ");
     km_tally_put(table->arena, &table->by_namespace, out);
   }
   if (table->by_status.distinct > 0) {
-    km_buf_puts(out, table->by_namespace.distinct > 0 ? "; by " : "by ");
-    put_lower(out, table->status_name);
+    km_buf_puts(out, by_namespace ? "; by " : "by ");
+    put_lower(out, table->status_name != NULL ? table->status_name : "status");
     km_buf_puts(out, ": ");
     km_tally_put(table->arena, &table->by_status, out);
+    if (table->by_status.total < table->left_out) {
+      km_buf_printf(out, ", not read %" PRId64, table->left_out - table->by_status.total);
+    }
   }
   return !out->failed;
 }

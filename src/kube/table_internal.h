@@ -12,6 +12,7 @@
 
 /* Where the cells of a column come from. */
 enum km_column_source {
+  KM_COLUMN_LABEL,     /* given by the caller */
   KM_COLUMN_NAMESPACE, /* metadata.namespace of the row's object */
   KM_COLUMN_SERVER,    /* a cell of the server's Table, found by name in each document */
   KM_COLUMN_PATH,      /* a path into the row's object */
@@ -35,6 +36,7 @@ struct km_table_source {
   yyjson_val *single;                    /* the document is this one object */
   yyjson_val *definitions;               /* of a Table; NULL = rows are objects, shown with name and age */
   size_t column_of_cell[KM_MAX_COLUMNS]; /* KM_NO_COLUMN = not shown */
+  size_t name_cell;                      /* KM_NO_COLUMN = none */
   size_t status_cell;                    /* the one that tells states apart; KM_NO_COLUMN = none */
   const char *status_name;
 };
@@ -54,13 +56,13 @@ void km_table_choose_columns(struct km_arena *arena, const struct km_table_optio
                              const struct km_table_source *source, struct km_columns *ret);
 /* Finds the columns' cells in this document. */
 void km_table_map_cells(struct km_table_source *source, const struct km_columns *columns);
-/* Fills DRAFT with the cells of ROW. */
+/* Fills DRAFT with the cells of ROW; OBJECT and EXTRA as for km_table_read. */
 void km_table_read_row(const struct km_table_source *source, const struct km_columns *columns,
-                       yyjson_val *row, struct km_draft *draft);
+                       yyjson_val *row, yyjson_val *object, const char *const *extra, struct km_draft *draft);
 /* The object of ROW; NULL if the server left it out. */
 yyjson_val *km_table_row_object(const struct km_table_source *source, yyjson_val *row);
 /* Appends the status cell of ROW, cleaned and short. */
-void km_table_put_status(const struct km_table_source *source, yyjson_val *row, struct km_buf *out);
+void km_table_put_status_cell(const struct km_table_source *source, yyjson_val *row, struct km_buf *out);
 
 /* -- tallies: table_tally.c --------------------------------------------------------------------------------------- */
 
@@ -71,10 +73,12 @@ struct km_tally {
   struct km_map *counts; /* of struct km_tally_item; NULL until used */
   struct km_tally_item *first, *last;
   size_t distinct;
+  int64_t total;
   int64_t others; /* rows whose value came when there was no room for another one */
 };
 
-void km_tally_add(struct km_arena *arena, struct km_tally *tally, const char *value, size_t len);
+void km_tally_add(struct km_arena *arena, struct km_tally *tally, const char *value, size_t len,
+                  int64_t count);
 /* Appends "shop 12, payments 3, others 4". */
 void km_tally_put(struct km_arena *arena, const struct km_tally *tally, struct km_buf *out);
 

@@ -28,6 +28,22 @@ static const char *const object_cells[OBJECT_CELLS] = {[OBJECT_NAME] = "Name", [
 /* Columns that tell rows apart by state, the most telling first. */
 static const char *const status_names[] = {"Status", "Phase", "State", "Ready", "Reason", "Type"};
 
+/* The column with the object's name. */
+static void find_name(struct km_table_source *source)
+{
+  size_t i = 0;
+  size_t count = 0;
+  yyjson_val *definition = NULL;
+  yyjson_arr_foreach(source->definitions, i, count, definition)
+  {
+    if (i < KM_MAX_COLUMNS && (km_streq(km_json_str(definition, "format"), "name") ||
+                               km_strcaseeq(km_json_str(definition, "name"), object_cells[OBJECT_NAME]))) {
+      source->name_cell = i;
+      return;
+    }
+  }
+}
+
 /* Also a column that is shown only in wide listings will do: the groups are printed beside the table. */
 static void find_status(struct km_table_source *source)
 {
@@ -51,10 +67,11 @@ static void find_status(struct km_table_source *source)
 
 bool km_table_source_init(struct km_table_source *source, yyjson_val *root)
 {
-  *source = (struct km_table_source){.status_cell = KM_NO_COLUMN};
+  *source = (struct km_table_source){.name_cell = KM_NO_COLUMN, .status_cell = KM_NO_COLUMN};
   if (km_streq(km_json_str(root, "kind"), "Table")) {
     source->rows = km_json_arr(root, "rows");
     source->definitions = km_json_arr(root, "columnDefinitions");
+    find_name(source);
     find_status(source);
     return source->definitions != NULL;
   }
@@ -128,6 +145,9 @@ void km_table_choose_columns(struct km_arena *arena, const struct km_table_optio
                              const struct km_table_source *source, struct km_columns *ret)
 {
   ret->count = 0;
+  for (size_t i = 0; i < options->label_count; i++) {
+    add_column(ret, (struct km_column){.source = KM_COLUMN_LABEL, .heading = options->labels[i]});
+  }
   if (options->namespace_column) {
     add_column(ret, (struct km_column){.source = KM_COLUMN_NAMESPACE, .heading = "NAMESPACE"});
   }
@@ -269,23 +289,27 @@ static void read_object_cells(const struct km_table_source *source, yyjson_val *
 }
 
 void km_table_read_row(const struct km_table_source *source, const struct km_columns *columns,
-                       yyjson_val *row, struct km_draft *draft)
+                       yyjson_val *row, yyjson_val *object, const char *const *extra, struct km_draft *draft)
 {
   km_buf_clear(&draft->text);
   memset(draft->cells, 0, columns->count * sizeof(draft->cells[0]));
-  yyjson_val *object = km_table_row_object(source, row);
+  extra = object != NULL ? NULL : extra;
+  object = object != NULL ? object : km_table_row_object(source, row);
   if (source->definitions != NULL) {
     read_server_cells(source, row, draft);
   } else {
-    read_object_cells(source, row, draft);
+    read_object_cells(source, object, draft);
   }
   for (size_t i = 0; i < columns->count; i++) {
-    if (columns->items[i].source == KM_COLUMN_SERVER) {
+    enum km_column_source from = columns->items[i].source;
+    if (from == KM_COLUMN_SERVER || from == KM_COLUMN_LABEL) {
       continue;
     }
     begin_cell(draft, i);
-    if (columns->items[i].source == KM_COLUMN_NAMESPACE) {
+    if (from == KM_COLUMN_NAMESPACE) {
       put_text(&draft->text, km_json_str(km_json_obj(object, "metadata"), "namespace"));
+    } else if (extra != NULL) {
+      put_text(&draft->text, *extra++);
     } else {
       put_path(&draft->text, columns->items[i].path, object);
     }
@@ -293,7 +317,7 @@ void km_table_read_row(const struct km_table_source *source, const struct km_col
   }
 }
 
-void km_table_put_status(const struct km_table_source *source, yyjson_val *row, struct km_buf *out)
+void km_table_put_status_cell(const struct km_table_source *source, yyjson_val *row, struct km_buf *out)
 {
   put_value(out, yyjson_arr_get(km_json_arr(row, "cells"), source->status_cell), MAX_STATUS_COLUMNS);
 }

@@ -48,17 +48,19 @@ static struct km_tally_item *find_or_add(struct km_arena *arena, struct km_tally
   return item;
 }
 
-void km_tally_add(struct km_arena *arena, struct km_tally *tally, const char *value, size_t len)
+void km_tally_add(struct km_arena *arena, struct km_tally *tally, const char *value, size_t len,
+                  int64_t count)
 {
   char key[MAX_VALUE_BYTES + 1];
   size_t kept = km_utf8_prefix(value, len, MAX_VALUE_BYTES);
   memcpy(key, value, kept);
   key[kept] = '\0';
   struct km_tally_item *item = find_or_add(arena, tally, kept > 0 ? key : "<none>");
+  tally->total += count;
   if (item != NULL) {
-    item->count++;
+    item->count += count;
   } else {
-    tally->others++;
+    tally->others += count;
   }
 }
 
