@@ -182,6 +182,30 @@ bool km_mcp_peer_gone(struct km_mcp *mcp, struct km_reply *reply)
   return taken;
 }
 
+struct km_call *km_call_fork(struct km_call *call, int64_t deadline_ms)
+{
+  struct km_arena *arena = km_arena_new(call->mcp->features->max_call_bytes);
+  struct km_call *part = KM_ARENA_NEW(arena, struct km_call);
+  struct km_call_private *p = KM_ARENA_NEW(arena, struct km_call_private);
+  *part = *call;
+  part->arena = arena;
+  part->deadline = km_deadline_min(call->deadline, km_deadline_in_ms(deadline_ms));
+  part->private = p;
+  part->result = (struct km_result){.doc = km_json_new(arena)};
+  part->result.content = yyjson_mut_arr(part->result.doc);
+  p->log_level = LOG_NONE;
+  p->started_ns = km_clock_ns();
+  atomic_init(&p->refs, 1);
+  pthread_mutex_init(&p->reply_mutex, NULL);
+  return part;
+}
+
+void km_call_join(struct km_call *part)
+{
+  pthread_mutex_destroy(&part->private->reply_mutex);
+  km_arena_free(part->arena);
+}
+
 void km_call_progress(struct km_call *call, double progress, double total, const char *message)
 {
   struct km_call_private *p = call->private;

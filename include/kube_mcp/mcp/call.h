@@ -51,4 +51,9 @@ enum km_rc km_call_request(struct km_call *call, const char *method, yyjson_mut_
 /* KM_E_CANCELLED or KM_E_TIMEOUT when the call should end. */
 enum km_rc km_call_check(struct km_call *call, struct km_error *err);
 
+/* A call that works for CALL on another thread: memory, result and deadline (at most DEADLINE_MS from now) of its own, the
+ * same caller, cancellation and tools. What it reports goes nowhere. Ends with km_call_join, before CALL does. */
+struct km_call *km_call_fork(struct km_call *call, int64_t deadline_ms);
+void km_call_join(struct km_call *part);
+
 #endif
