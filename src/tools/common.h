@@ -25,10 +25,10 @@ enum output { OUTPUT_TABLE, OUTPUT_WIDE, OUTPUT_JSON, OUTPUT_YAML, OUTPUT_NAME, 
 
 /* The arguments of a tool that lists; `kind` and `api_version` are for those that do not know their resource. */
 struct listing {
-  const char *context, *kind, *api_version, *ns, *label_selector, *field_selector, *cursor;
+  const char *context, *kind, *api_version, *ns, *label_selector, *field_selector, *cursor, *where, *sort_by;
   int64_t limit; /* 0 = by budget */
   int output;    /* enum output */
-  struct km_arg_strings fields;
+  struct km_arg_strings contexts, fields, group_by;
   const struct km_resource *resource; /* NULL: the one that KIND names in the cluster */
 };
 /* Lists into OUT: table, json, ... cut to the budget, with what was left out. */
@@ -41,7 +41,7 @@ enum km_rc run_listing(struct km_call *call, struct listing listing, struct km_r
 struct object_query {
   const char *context, *kind, *api_version, *ns, *name;
   int output; /* enum output */
-  struct km_arg_strings fields;
+  struct km_arg_strings contexts, fields;
   const struct km_resource *resource; /* as above */
 };
 /* Gets one object into OUT, cut to the budget. */
@@ -52,20 +52,22 @@ enum km_rc run_get(struct km_call *call, struct object_query query, struct km_re
 #define ARG_CONTEXT(args_t)                                                                                  \
   {                                                                                                          \
     .name = "context", .type = KM_ARG_STRING, KM_ARG_AT(args_t, context), .max = 253,                        \
-    .aliases = context_aliases,                                                                              \
-    .description = "Which cluster: a name from config_contexts_list. Empty = the default context."           \
+    .aliases = context_aliases, .description = "From config_contexts_list. Empty = the default."             \
+  }
+#define ARG_CONTEXTS(args_t)                                                                                 \
+  {                                                                                                          \
+    .name = "contexts", .type = KM_ARG_STRINGS, KM_ARG_AT(args_t, contexts), .max = 64,                      \
+    .description = "Several contexts at once, by globs: [\"prod-*\"]."                                       \
   }
 #define ARG_KIND(args_t)                                                                                     \
   {                                                                                                          \
     .name = "kind", .type = KM_ARG_STRING, .flags = KM_ARG_REQUIRED, KM_ARG_AT(args_t, kind), .max = 253,    \
-    .description =                                                                                           \
-        "Kind, plural, singular or short name, with or without group: \"Deployment\", \"deploy\", "          \
-        "\"deployments.apps\", \"ing\", \"certificates.cert-manager.io\"."                                   \
+    .description = "As for kubectl: \"deploy\", \"deployments.apps\", \"Deployment\"."                       \
   }
 #define ARG_API_VERSION(args_t)                                                                              \
   {                                                                                                          \
     .name = "api_version", .type = KM_ARG_STRING, KM_ARG_AT(args_t, api_version), .max = 253,                \
-    .description = "Group/version if the kind alone is ambiguous, e.g. \"apps/v1\". Usually not needed."     \
+    .description = "Group/version, if the kind alone is ambiguous."                                          \
   }
 #define ARG_NAMESPACE(args_t, text)                                                                          \
   {                                                                                                          \
@@ -80,36 +82,54 @@ enum km_rc run_get(struct km_call *call, struct object_query query, struct km_re
 #define ARG_FIELDS(args_t)                                                                                   \
   {                                                                                                          \
     .name = "fields", .type = KM_ARG_STRINGS, KM_ARG_AT(args_t, fields), .max = 16,                          \
-    .description = "Paths to show: extra columns in a table, or the only parts in json/yaml, e.g. "          \
-                   "[\".spec.nodeName\", \".spec.containers[*].image\"]."                                    \
+    .description = "Paths to show: more columns in a table, the only parts in json/yaml, e.g. "              \
+                   "[\".spec.nodeName\"]."                                                                   \
   }
 /* What every listing takes besides saying which objects of which cluster. */
 #define ARGS_OF_LISTING                                                                                      \
-  {.name = "label_selector",                                                                                 \
-   .type = KM_ARG_STRING,                                                                                    \
-   KM_ARG_AT(struct listing, label_selector),                                                                \
-   .description = "Label selector, e.g. \"app=web,tier!=cache\" or \"env in (dev,qa)\"."},                   \
+  ARG_CONTEXTS(struct listing),                                                                              \
+      {.name = "label_selector",                                                                             \
+       .type = KM_ARG_STRING,                                                                                \
+       KM_ARG_AT(struct listing, label_selector),                                                            \
+       .description = "e.g. \"app=web,tier!=cache\" or \"env in (dev,qa)\"."},                               \
       {.name = "field_selector",                                                                             \
        .type = KM_ARG_STRING,                                                                                \
        KM_ARG_AT(struct listing, field_selector),                                                            \
-       .description = "Field selector, e.g. \"status.phase=Running\" or \"spec.nodeName=node-1\"."},         \
+       .description = "e.g. \"spec.nodeName=node-1\"."},                                                     \
+      {.name = "where",                                                                                      \
+       .type = KM_ARG_STRING,                                                                                \
+       KM_ARG_AT(struct listing, where),                                                                     \
+       .max = 4096,                                                                                          \
+       .description = "Condition on any path: = != < > contains matches in exists, and/or/not, e.g. "        \
+                      "\".status.containerStatuses[*].restartCount > 3 and .metadata.creationTimestamp > "   \
+                      "now-1d\"."},                                                                          \
+      {.name = "sort_by",                                                                                    \
+       .type = KM_ARG_STRING,                                                                                \
+       KM_ARG_AT(struct listing, sort_by),                                                                   \
+       .max = 1024,                                                                                          \
+       .description = "Path to sort by; \"-\" before it = descending."},                                     \
+      {.name = "group_by",                                                                                   \
+       .type = KM_ARG_STRINGS,                                                                               \
+       KM_ARG_AT(struct listing, group_by),                                                                  \
+       .max = 4,                                                                                             \
+       .description = "Count objects by the values of paths instead of listing them, e.g. "                  \
+                      "[\".spec.containers[*].image\"]."},                                                   \
       {.name = "output",                                                                                     \
        .type = KM_ARG_ENUM,                                                                                  \
        KM_ARG_AT(struct listing, output),                                                                    \
        .one_of = list_outputs,                                                                               \
        .fallback = "\"table\"",                                                                              \
-       .description = "Form of the answer. table and wide are the most compact."},                           \
+       .description = "Form of the answer."},                                                                \
       ARG_FIELDS(struct listing),                                                                            \
       {.name = "limit",                                                                                      \
        .type = KM_ARG_INT,                                                                                   \
        KM_ARG_AT(struct listing, limit),                                                                     \
        .min = 1,                                                                                             \
        .max = 10000,                                                                                         \
-       .description = "At most this many rows. Without it, as many as fit the answer's size budget."},       \
+       .description = "Default: what fits the answer."},                                                     \
   {                                                                                                          \
     .name = "cursor", .type = KM_ARG_STRING, KM_ARG_AT(struct listing, cursor), .max = 8192,                 \
-    .description =                                                                                           \
-        "Continues a listing that was cut: the cursor from its last line, with the same other arguments."    \
+    .description = "Continues a cut listing, with the same other arguments."                                 \
   }
 #define ARG_OBJECT_OUTPUT                                                                                    \
   {                                                                                                          \
@@ -143,9 +163,9 @@ const char *object_namespace(const struct target *target, const char *ns);
 
 /* --- showing objects -------------------------------------------------------------------------------------------------- */
 
-/* Compiles the paths of a `fields` argument. */
-enum km_rc compile_fields(struct km_call *call, const struct km_arg_strings *fields, struct km_path ***ret,
-                          struct km_error *err);
+/* Compiles the paths of the argument NAME. */
+enum km_rc compile_paths(struct km_call *call, const char *name, const struct km_arg_strings *texts,
+                         struct km_path ***ret, struct km_error *err);
 /* OBJECT of RESOURCE, fit to be shown (redacted) and saying of which kind it is, in DOC. */
 yyjson_mut_val *shown_object(yyjson_mut_doc *doc, const struct km_resource *resource, yyjson_val *object);
 /* The parts of SHOWN that FIELDS ask for, as {path: value, [values] or null}, beside its namespace and name. */

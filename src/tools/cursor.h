@@ -3,6 +3,7 @@
 #define KM_TOOLS_CURSOR_H
 
 #include "common.h"
+#include "rows.h"
 
 struct place {
   const char *token;            /* page token, "" = first page */
@@ -10,6 +11,7 @@ struct place {
   const char *ns;               /* the namespace that a listing of all was narrowed to, "" = it was not */
   int64_t skip;                 /* rows behind the token that earlier answers dealt with */
   int64_t before;               /* rows that earlier answers dealt with, all in all */
+  const struct row *after; /* sorted listings: the last of them, by key, namespace and name; NULL = none */
 };
 
 /* What a cursor belongs to: the same rows in the same order, from the same cluster as the same identity. */
@@ -18,7 +20,10 @@ const char *cursor_query(struct km_call *call, const struct target *target, cons
  * server did not issue for QUERY, or that has expired. */
 enum km_rc cursor_read(struct km_call *call, const char *query, const char *cursor, struct place *ret,
                        struct km_error *err);
-/* At most CURSOR_MAX_BYTES of text; NULL when the server's own page token is too long for that. */
+/* Reads what a cursor carries, once its seal is checked; false when that is no place. */
+bool place_read(struct km_arena *arena, const uint8_t *payload, size_t len, struct place *ret);
+/* At most CURSOR_MAX_BYTES of text; NULL when the server's own page token, or the key that a row is sorted by, is too long for
+ * that. */
 #define CURSOR_MAX_BYTES ((size_t)1000)
 const char *cursor_write(struct km_call *call, const char *query, const struct place *place);
 

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "common.h"
+#include "parts.h"
 
 #include "kube_mcp/base/banned.h"
 
@@ -135,9 +136,9 @@ static enum km_rc fetch(struct km_call *call, struct target *target, const struc
   return rc;
 }
 
-enum km_rc run_get(struct km_call *call, struct object_query query, struct km_result *out,
-                   struct km_error *err)
+static enum km_rc get_one(struct km_call *call, const void *data, struct km_result *out, struct km_error *err)
 {
+  struct object_query query = *(const struct object_query *)data;
   struct target target;
   struct km_path **paths = NULL;
   enum km_rc rc = target_open(call, query.context, &target, err);
@@ -145,7 +146,7 @@ enum km_rc run_get(struct km_call *call, struct object_query query, struct km_re
     rc = target_resource(call, &target, query.kind, query.api_version, &query.resource, err);
   }
   if (rc == KM_OK) {
-    rc = compile_fields(call, &query.fields, &paths, err);
+    rc = compile_paths(call, "fields", &query.fields, &paths, err);
   }
   if (rc != KM_OK) {
     return rc;
@@ -159,4 +160,15 @@ enum km_rc run_get(struct km_call *call, struct object_query query, struct km_re
   }
   yyjson_val *root = yyjson_doc_get_root(doc);
   return table ? show_table(call, &query, root, out, err) : show_object(call, &query, paths, root, out, err);
+}
+
+enum km_rc run_get(struct km_call *call, struct object_query query, struct km_result *out,
+                   struct km_error *err)
+{
+  const struct in_contexts how = {.args = &query,
+                                  .args_size = sizeof(query),
+                                  .context_offset = offsetof(struct object_query, context),
+                                  .contexts = &query.contexts,
+                                  .run = get_one};
+  return run_in_contexts(call, &how, out, err);
 }

@@ -36,6 +36,7 @@ const struct km_tool km_tool_pods_list = {
 
 static const struct km_arg get_args[] = {
     ARG_CONTEXT(struct object_query),
+    ARG_CONTEXTS(struct object_query),
     ARG_NAME("Name of the pod."),
     ARG_NAMESPACE(struct object_query, "Its namespace. Empty = the context's namespace, else \"default\"."),
     ARG_OBJECT_OUTPUT,

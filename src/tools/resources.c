@@ -30,6 +30,7 @@ const struct km_tool km_tool_resources_list = {
 
 static const struct km_arg get_args[] = {
     ARG_CONTEXT(struct object_query),
+    ARG_CONTEXTS(struct object_query),
     ARG_KIND(struct object_query),
     ARG_NAME("Name of the object."),
     ARG_NAMESPACE(

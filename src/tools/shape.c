@@ -4,14 +4,14 @@
 
 #include "kube_mcp/base/banned.h"
 
-enum km_rc compile_fields(struct km_call *call, const struct km_arg_strings *fields, struct km_path ***ret,
-                          struct km_error *err)
+enum km_rc compile_paths(struct km_call *call, const char *name, const struct km_arg_strings *texts,
+                         struct km_path ***ret, struct km_error *err)
 {
-  struct km_path **paths = KM_ARENA_ARRAY(call->arena, struct km_path *, fields->count + 1);
-  for (size_t i = 0; i < fields->count; i++) {
-    if (km_path_compile(call->arena, fields->items[i], &paths[i], err) != KM_OK) {
+  struct km_path **paths = KM_ARENA_ARRAY(call->arena, struct km_path *, texts->count + 1);
+  for (size_t i = 0; i < texts->count; i++) {
+    if (km_path_compile(call->arena, texts->items[i], &paths[i], err) != KM_OK) {
       err->type = KM_TYPE_VALIDATION_ERROR;
-      return km_error_wrap(err, "argument 'fields', item %zu", i + 1);
+      return km_error_wrap(err, "argument '%s', item %zu", name, i + 1);
     }
   }
   *ret = paths;
