@@ -1,20 +1,24 @@
 #!/usr/bin/env python3
-"""Keeps the argument tables of docs/tools.md the same as what the program says of its tools.
+"""Keeps docs/tools.md the same as what the program says of its tools, with a real answer of each.
 
-usage: tools_doc.py [--write] KUBE_MCP
+usage: tools_doc.py [--write | --record] KUBE_MCP
 
-Between "<!-- arguments NAME -->" and "<!-- end -->" stands what this makes of `kube-mcp tools --json`. Without --write it
-only compares: exit 1 and a line per difference.
+Between "<!-- arguments NAME -->" and "<!-- end -->" stands what this makes of `kube-mcp tools --json`, between
+"<!-- example NAME ARGUMENTS -->" and "<!-- end -->" what `kube-mcp call NAME ARGUMENTS` answered. --write renews the
+arguments, --record the examples too, from the cluster of $KUBECONFIG (tests/cluster). Without them it only compares, and
+checks that every tool has an example: exit 1 and a line per difference.
 """
 
 import json
 import os
 import re
+import shlex
 import subprocess
 import sys
 
 ROOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../..")
 PAGE = os.path.join(ROOT, "docs/tools.md")
+EXAMPLE = re.compile(r"(<!-- example (\w+)(.*?) -->\n)(.*?)(<!-- end -->)", re.S)
 BLOCK = re.compile(r"(<!-- arguments (\w+) -->\n)(.*?)(<!-- end -->)", re.S)
 
 
@@ -48,18 +52,31 @@ def table(tool):
     return "\n".join(lines) + "\n"
 
 
+def example(program, tool, arguments):
+    """What the call answers, as in a terminal; a long cursor is cut."""
+    out = subprocess.run([program, "call", tool, *shlex.split(arguments)], check=True, stdout=subprocess.PIPE, text=True).stdout
+    out = re.sub(r"^(# next cursor: .{24}).*$", r"\1...", out, flags=re.M)
+    return f"```console\n$ kube-mcp call {tool}{arguments}\n{out.rstrip()}\n```\n"
+
+
 def main(arguments):
-    write = arguments[:1] == ["--write"]
-    if len(arguments) != 1 + write:
+    write, record = arguments[:1] == ["--write"], arguments[:1] == ["--record"]
+    if len(arguments) != 1 + (write or record):
         sys.exit(__doc__)
-    tools = tools_of(arguments[-1])
+    program = arguments[-1]
+    tools = tools_of(program)
     with open(PAGE, encoding="utf-8") as file:
         page = file.read()
     described = [match[1] for match in BLOCK.findall(page)]
+    shown = [match[1] for match in EXAMPLE.findall(page) if match[3].strip()]
     problems = [f"docs/tools.md: {name} has no section" for name in tools if name not in described]
     problems += [f"docs/tools.md: there is no tool {name}" for name in described if name not in tools]
     wanted = BLOCK.sub(lambda m: m[1] + (table(tools[m[2]]) if m[2] in tools else m[3]) + m[4], page)
-    if wanted != page and write:
+    if record:
+        wanted = EXAMPLE.sub(lambda m: m[1] + example(program, m[2], m[3]) + m[5], wanted)
+    else:
+        problems += [f"docs/tools.md: {name} has no example: run tools_doc.py --record" for name in tools if name not in shown]
+    if wanted != page and (write or record):
         with open(PAGE, "w", encoding="utf-8") as file:
             file.write(wanted)
     elif wanted != page:

@@ -8,6 +8,7 @@ import subprocess
 from harness import case, check, equal
 
 README = os.path.join(os.path.dirname(__file__), "..", "..", "..", "README.md")
+TOOLS = os.path.join(os.path.dirname(README), "docs", "tools.md")
 
 
 def readme():
@@ -34,6 +35,17 @@ def the_tour_can_be_repeated(world):
         equal(headings(done.stdout.splitlines()), headings(shown.splitlines()), f"columns of `{command}`")
         if shown.startswith("{"):
             equal(done.stdout.strip(), shown.strip(), f"answer of `{command}`")
+
+
+@case()
+def the_examples_of_the_tools_can_be_repeated(world):
+    with open(TOOLS, encoding="utf-8") as file:
+        examples = re.findall(r"^<!-- example .*? -->\n```console\n\$ kube-mcp (.*?)\n(.*?)^```", file.read(), re.S | re.M)
+    check(len(examples) >= 10, "there are examples", examples)
+    for command, shown in examples:
+        done = world.run(shlex.split(command))
+        equal(done.returncode, 0, f"status of `{command}` ({done.stderr})")
+        equal(headings(done.stdout.splitlines())[:1], headings(shown.splitlines())[:1], f"columns of `{command}`")
 
 
 @case()
