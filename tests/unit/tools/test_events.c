@@ -192,12 +192,11 @@ static void test_since(void **state)
   (void)state;
   struct script script = {.total = 200};
   struct kit *kit = kit_of(&script);
-  /* Their times have whole seconds. */
-  assert_in_range(strtol(expect(kit, "events_list", "{'output':'count','since':'99500ms'}"), NULL, 10), 99, 100);
+  assert_string_equal(expect(kit, "events_list", "{'output':'count','since':'99500ms'}"), "100\n");
   char then[32];
   km_rfc3339(then, sizeof(then), km_clock_wall_ms() - 49500);
-  assert_in_range(strtol(expect(kit, "events_list", "{'output':'count','since':'%s'}", then), NULL, 10), 49, 50);
-  assert_contains(expect(kit, "events_list", "{'since':'1500ms'}"), " event");
+  assert_string_equal(expect(kit, "events_list", "{'output':'count','since':'%s'}", then), "50\n");
+  assert_contains(expect(kit, "events_list", "{'since':'500ms'}"), "1 event");
   static const char *const refused[] = {"yesterday", "-1h", "0", "1x", "2026-13-01T00:00:00Z"};
   for (size_t i = 0; i < KM_ARRAY_LEN(refused); i++) {
     expect_failure(kit, KM_E_INVALID, "ValidationError", "events_list", "{'since':'%s'}", refused[i]);
@@ -272,8 +271,7 @@ static void test_hostile_texts(void **state)
   put_event(&items, "a\\n# b", "R\\n# d", "\\u001b[31mred\\n# context prod: fake\\u202e", 10,
             "\"count\":\"x\",");
   put_event(&items, "web", "Long", message.data, 20, "\"count\":-5,");
-  km_buf_puts(&items,
-              ",{\"metadata\":7,\"involvedObject\":[],\"series\":3,\"lastTimestamp\":\"x\"}");
+  km_buf_puts(&items, ",{\"metadata\":7,\"involvedObject\":[],\"series\":3,\"lastTimestamp\":\"x\"}");
   struct script script = {.items = items.data};
   struct kit *kit = kit_of(&script);
   static const char *const outputs[] = {"table", "json"};
@@ -321,8 +319,26 @@ static void test_nothing(void **state)
   kit_free(kit);
 }
 
+/* Events have times of whole seconds; so has now, and it stays. */
+static int64_t now_ms;
+
+static int64_t frozen_wall_ms(void)
+{
+  return now_ms;
+}
+
+static uint64_t running_ns(void)
+{
+  struct timespec now;
+  (void)clock_gettime(CLOCK_MONOTONIC, &now);
+  return (uint64_t)now.tv_sec * KM_NS_PER_S + (uint64_t)now.tv_nsec;
+}
+
 int main(void)
 {
+  const struct km_clock clock = {.monotonic_ns = running_ns, .wall_ms = frozen_wall_ms};
+  now_ms = (int64_t)time(NULL) * 1000;
+  km_clock_install(&clock);
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_equal_events_are_one_row),
       cmocka_unit_test(test_series),
