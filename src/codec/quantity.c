@@ -115,14 +115,14 @@ static bool take_exponent(struct text *in, struct written *number)
 
 static bool take_suffix(struct text *in, struct written *number)
 {
-  static const char binary[] = "KMGTPE";
+  static const char binary[] = {'K', 'M', 'G', 'T', 'P', 'E'};
   static const struct {
     char name;
     int exponent;
   } decimal[] = {{'n', -9}, {'u', -6}, {'m', -3}, {'k', 3}, {'M', 6},
                  {'G', 9},  {'T', 12}, {'P', 15}, {'E', 18}};
   size_t left = (size_t)(in->end - in->at);
-  const char *unit = left == 2 && in->at[1] == 'i' ? memchr(binary, in->at[0], strlen(binary)) : NULL;
+  const char *unit = left == 2 && in->at[1] == 'i' ? memchr(binary, in->at[0], sizeof(binary)) : NULL;
   if (unit != NULL) {
     number->bits = 10 * (unsigned)(unit - binary + 1);
     in->at += 2;

@@ -8,6 +8,7 @@
  * (PCRE2_MATCH_INVALID_UTF): a match never spans invalid bytes. */
 #include "kube_mcp/codec/regex.h"
 
+#include <stdio.h>
 #include <string.h>
 #include <time.h>
 
@@ -95,16 +96,14 @@ static enum km_rc refuse_pattern(const char *pattern, int code, size_t offset, s
 static pcre2_code *compile(const char *pattern, unsigned flags, int *ret_code, size_t *ret_offset)
 {
   char watched[sizeof(WATCH) + MAX_PATTERN_BYTES];
-  size_t prefix = strlen(WATCH);
-  size_t len = strlen(pattern);
-  memcpy(watched, WATCH, prefix);
-  memcpy(watched + prefix, pattern, len + 1);
+  int len = snprintf(watched, sizeof(watched), WATCH "%s", pattern);
+  KM_ASSERT(len > 0 && (size_t)len < sizeof(watched));
   pcre2_compile_context *context = pcre2_compile_context_create(NULL);
   KM_ASSERT(context != NULL);
   (void)pcre2_set_parens_nest_limit(context, MAX_NESTING);
   unsigned options = PCRE2_UTF | PCRE2_MATCH_INVALID_UTF | PCRE2_NEVER_BACKSLASH_C;
   options |= (flags & KM_REGEX_CASELESS) != 0 ? PCRE2_CASELESS : 0;
-  pcre2_code *code = pcre2_compile((PCRE2_SPTR)watched, prefix + len, options, ret_code, ret_offset, context);
+  pcre2_code *code = pcre2_compile((PCRE2_SPTR)watched, (size_t)len, options, ret_code, ret_offset, context);
   pcre2_compile_context_free(context);
   return code;
 }
@@ -154,6 +153,9 @@ static enum km_rc give_up(const struct km_regex *regex, int code, size_t len, st
     return km_error_hint(err,
                          "avoid a repetition within a repetition, such as (a+)+, and several .* in a row; "
                          "begin with literal text or ^, or search for plain text");
+  case PCRE2_ERROR_RECURSELOOP:
+    return km_error_set(err, KM_E_INVALID, "the regular expression '%.100s' calls itself without end",
+                        regex->pattern);
   case PCRE2_ERROR_NOMEMORY:
     return km_error_set(err, KM_E_INTERNAL, "no memory is left for the regular expression '%.100s'",
                         regex->pattern);

@@ -229,7 +229,10 @@ static bool compare_left_value(yyjson_val *val, void *data)
     /* What only looks at the value itself, or into it, does not need its text. */
     bool inside = yyjson_is_ctn(val) && (test->op == KM_OP_EXISTS || test->op == KM_OP_CONTAINS ||
                                          (test->op == KM_OP_MATCHES && yyjson_is_arr(val)));
-    evaluation->left = inside ? (struct km_value){.type = KM_VALUE_TEXT} : value_of(evaluation, val);
+    evaluation->left = (struct km_value){.type = KM_VALUE_TEXT};
+    if (!inside) {
+      evaluation->left = value_of(evaluation, val);
+    }
     evaluation->left_val = val;
     compare_left(evaluation);
   }

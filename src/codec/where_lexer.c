@@ -69,9 +69,12 @@ static enum km_rc read_word(struct km_where_lexer *lexer, struct km_where_token 
         return km_error_hint(err, "put a value that holds brackets into quotes");
       }
       at = end;
-    } else {
-      at += *at == '\\' && at[1] != '\0' ? 2 : 1;
+      continue;
     }
+    if (*at == '\\' && at[1] == '\0') {
+      return km_where_refuse(lexer, at, err, "nothing follows the backslash");
+    }
+    at += *at == '\\' ? 2 : 1;
   }
   size_t len = (size_t)(at - lexer->next);
   ret->type = KM_TOKEN_WORD;

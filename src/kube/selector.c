@@ -31,7 +31,7 @@ static bool is_name(struct km_view text)
 {
   for (size_t i = 0; i < text.len; i++) {
     bool inside = i > 0 && i + 1 < text.len;
-    if (!is_alphanumeric(text.data[i]) && !(inside && memchr("-_.", text.data[i], 3) != NULL)) {
+    if (!is_alphanumeric(text.data[i]) && !(inside && strchr("-_.", text.data[i]) != NULL)) {
       return false;
     }
   }

@@ -105,6 +105,19 @@ static void test_what_does_not_parse(void **state)
   assert_refused(longest, "1025 bytes, more than 1024");
 }
 
+static void test_endless_recursion(void **state)
+{
+  (void)state;
+  struct km_arena *arena = km_arena_new(1 << 16);
+  struct km_regex *regex = NULL;
+  struct km_error err = {0};
+  bool found = false;
+  assert_int_equal(km_regex_compile(arena, "(?R)", 0, &regex, &err), KM_OK);
+  assert_int_equal(km_regex_search(regex, "a", 1, &found, &err), KM_E_INVALID);
+  assert_contains(err.message, "'(?R)' calls itself without end");
+  km_arena_free(arena);
+}
+
 /* Fails unless PATTERN is given up on TEXT, in time. */
 static void assert_too_expensive(const char *pattern, const char *text, size_t len, int64_t within_ms)
 {
@@ -178,9 +191,13 @@ static void test_long_texts_are_searched(void **state)
 int main(void)
 {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_searching),           cmocka_unit_test(test_binary_text),
-      cmocka_unit_test(test_what_does_not_parse), cmocka_unit_test(test_explosions_end),
-      cmocka_unit_test(test_long_texts_end),      cmocka_unit_test(test_long_texts_are_searched),
+      cmocka_unit_test(test_searching),
+      cmocka_unit_test(test_binary_text),
+      cmocka_unit_test(test_what_does_not_parse),
+      cmocka_unit_test(test_endless_recursion),
+      cmocka_unit_test(test_explosions_end),
+      cmocka_unit_test(test_long_texts_end),
+      cmocka_unit_test(test_long_texts_are_searched),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

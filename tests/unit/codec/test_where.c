@@ -292,6 +292,7 @@ static void test_what_does_not_parse(void **state)
       {".a > now - ", "column 12: expected a duration", ""},
       {".a > now-9223372036854775807s", "column 6: ", ""},
       {"\xc3\xa9.b = 1 and .c..d = 2", "column 15: searching at any depth", ""},
+      {".a = b\\", "column 7: nothing follows the backslash", ""},
       {".a[1:2] = 1", "column 5: ranges are not supported", ""},
       {".a = \xff", "not valid UTF-8", ""},
   };

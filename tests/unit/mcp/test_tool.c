@@ -278,18 +278,26 @@ static void test_verbatim_schema(void **state)
 
 #define TOOL_TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
+static void test_finding_an_argument(void **state)
+{
+  (void)state;
+  assert_ptr_equal(km_tool_find_arg(&tool, "context"), &table[0]);
+  assert_ptr_equal(km_tool_find_arg(&tool, "cluster"), &table[0]);
+  assert_ptr_equal(km_tool_find_arg(&tool, "name_space"), &table[1]);
+  assert_ptr_equal(km_tool_find_arg(&tool, "nameSpace"), &table[1]);
+  assert_null(km_tool_find_arg(&tool, "namespace"));
+  assert_null(km_tool_find_arg(&tool, "NameSpace"));
+  assert_null(km_tool_find_arg(&tool, ""));
+}
+
 int main(void)
 {
   const struct CMUnitTest tests[] = {
-      TOOL_TEST(test_every_type),
-      TOOL_TEST(test_absent_arguments),
-      TOOL_TEST(test_spellings),
-      TOOL_TEST(test_wrong_types),
-      TOOL_TEST(test_what_models_write),
-      TOOL_TEST(test_bounds),
-      TOOL_TEST(test_names),
-      TOOL_TEST(test_schema),
-      TOOL_TEST(test_description),
+      TOOL_TEST(test_every_type),      TOOL_TEST(test_absent_arguments),
+      TOOL_TEST(test_spellings),       TOOL_TEST(test_finding_an_argument),
+      TOOL_TEST(test_wrong_types),     TOOL_TEST(test_what_models_write),
+      TOOL_TEST(test_bounds),          TOOL_TEST(test_names),
+      TOOL_TEST(test_schema),          TOOL_TEST(test_description),
       TOOL_TEST(test_verbatim_schema),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
