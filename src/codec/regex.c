@@ -1,11 +1,10 @@
 /* Regular expressions on PCRE2, interpreted, never compiled to machine code.
  *
- * Two bounds make every search end. PCRE2 counts the steps it takes from one start of a match (MAX_STEPS) and the memory
- * that backtracking needs (MAX_HEAP_KIB); an expression that explodes meets these within milliseconds. What is left are
- * expressions that are a little too expensive at each of very many starts: a callout before the expression is called at
- * every start and gives up when the thread has used MAX_CPU_MS. It costs a few nanoseconds a start, and PCRE2 still skips
- * the starts at which its first characters cannot match. Looking behind \C and into invalid UTF-8 is PCRE2's own care
- * (PCRE2_MATCH_INVALID_UTF): a match never spans invalid bytes. */
+ * Three bounds make every search end. PCRE2 counts the steps from one start of a match (MAX_STEPS) and the memory for going
+ * back (MAX_HEAP_KIB): an expression that explodes meets them within milliseconds. What is left are expressions that are
+ * a little too expensive at each of very many starts. Therefore a callout stands before the expression: it is called at
+ * every start that PCRE2 does not pass over, costs some nanoseconds, and gives up when the search has had its share of
+ * processor time, which grows with the text. A match never spans invalid UTF-8 (PCRE2_MATCH_INVALID_UTF). */
 #include "kube_mcp/codec/regex.h"
 
 #include <stdio.h>
@@ -23,10 +22,12 @@
 #define MAX_NESTING       50
 #define MAX_STEPS         100000
 #define MAX_HEAP_KIB      4096
-#define MAX_CPU_MS        100
-/* The clock is read once in so many starts; a start in a long text counts for more, as it may look at all of it. */
-#define STARTS_PER_READING 64
-#define BYTES_PER_START    4096
+/* What a search may take of the processor: something, and more for a longer text. */
+#define MAX_CPU_NS          INT64_C(100000000)
+#define MAX_CPU_NS_PER_BYTE 100
+/* The clock is looked at once in so many starts; a start in a long text counts for more, as it may look at all of it. */
+#define STARTS_PER_LOOK 64
+#define BYTES_PER_START 4096
 
 #define WATCH "(?C1)"
 
@@ -37,31 +38,39 @@ struct km_regex {
   pcre2_match_context *context;
   /* Of the search under way. */
   size_t weight; /* of a start */
-  size_t starts; /* since the clock was read */
-  int64_t until_ns;
+  size_t starts; /* since the clock was looked at */
+  int64_t tick;  /* of the coarse clock, when the processor time was read last; 0 = never */
+  int64_t max_ns, until_ns;
 };
 
-static int64_t cpu_ns(void)
+static int64_t read_clock(clockid_t clock)
 {
   struct timespec now;
-  KM_ASSERT(clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now) == 0);
+  KM_ASSERT(clock_gettime(clock, &now) == 0);
   return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
 }
 
-/* PCRE2 gives up when the answer is negative. */
+/* PCRE2 gives up when the answer is negative. The coarse clock costs a few nanoseconds, that of the processor time some
+ * hundred: it is read when the coarse one has moved, every few milliseconds. */
 static int watch(pcre2_callout_block *block, void *data)
 {
   (void)block;
   struct km_regex *regex = data;
   regex->starts += regex->weight;
-  if (regex->starts < STARTS_PER_READING) {
+  if (regex->starts < STARTS_PER_LOOK) {
     return 0;
   }
   regex->starts = 0;
-  if (regex->until_ns == 0) {
-    regex->until_ns = cpu_ns() + (int64_t)MAX_CPU_MS * 1000000;
+  int64_t tick = read_clock(CLOCK_MONOTONIC_COARSE);
+  if (tick == regex->tick) {
+    return 0;
   }
-  return cpu_ns() > regex->until_ns ? PCRE2_ERROR_CALLOUT : 0;
+  int64_t used_ns = read_clock(CLOCK_THREAD_CPUTIME_ID);
+  if (regex->tick == 0) {
+    regex->until_ns = used_ns + regex->max_ns;
+  }
+  regex->tick = tick;
+  return used_ns > regex->until_ns ? PCRE2_ERROR_CALLOUT : 0;
 }
 
 static void free_regex(void *data)
@@ -170,7 +179,8 @@ enum km_rc km_regex_search(struct km_regex *regex, const char *text, size_t len,
 {
   regex->weight = 1 + len / BYTES_PER_START;
   regex->starts = 0;
-  regex->until_ns = 0;
+  regex->tick = 0;
+  regex->max_ns = MAX_CPU_NS + (int64_t)len * MAX_CPU_NS_PER_BYTE;
   int code = pcre2_match(regex->code, (PCRE2_SPTR)text, len, 0, 0, regex->match, regex->context);
   if (code < 0 && code != PCRE2_ERROR_NOMATCH) {
     return give_up(regex, code, len, err);
