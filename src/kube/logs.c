@@ -126,6 +126,17 @@ static enum km_rc tell_absence(struct km_error *err)
   return err->code;
 }
 
+/* A proxy's page comes with status 200 as well. */
+static enum km_rc check_type(const struct km_client *client, const struct km_http_response *response,
+                             struct km_error *err)
+{
+  if (km_starts_with(response->content_type, "text/plain") || response->content_type[0] == '\0') {
+    return KM_OK;
+  }
+  return km_error_set(err, KM_E_PROTOCOL, "context '%s': the answer is no log: its content type is '%s'",
+                      km_client_endpoint(client)->context, response->content_type);
+}
+
 enum km_rc km_client_logs(struct km_client *client, const struct km_log_query *query,
                           const struct km_kube_request *request, km_log_line_fn *fn, void *data,
                           bool *ret_cut, struct km_error *err)
@@ -149,6 +160,9 @@ enum km_rc km_client_logs(struct km_client *client, const struct km_log_query *q
   get.on_piece_arg = &reading;
   struct km_http_response response = {0};
   enum km_rc rc = km_client_do(client, &get, &response, err);
+  if (rc == KM_OK) {
+    rc = check_type(client, &response, err);
+  }
   km_http_response_done(&response);
   km_log_splitter_done(&reading.splitter, reading.wanted);
   km_buf_done(&path);

@@ -298,14 +298,6 @@ static void note_clock(struct km_client *client, const struct km_http_response *
   atomic_store_explicit(&client->ahead_ms, same ? 0 : ahead_ms, memory_order_relaxed);
 }
 
-/* A stream lasts as long as the call lets it. */
-static km_deadline deadline_of(const struct km_client *client, const struct km_kube_request *request)
-{
-  bool streams = request->on_piece != NULL && request->deadline != 0;
-  return streams ? request->deadline
-                 : km_deadline_min(request->deadline, km_deadline_in_ms(client->options.timeout_ms));
-}
-
 bool km_is_success(const struct km_http_response *response)
 {
   return response->status >= 200 && response->status < 300;
@@ -322,7 +314,7 @@ enum km_rc km_client_exchange(struct km_client *client, const struct km_kube_req
       .client = client,
       .request = request,
       .method = request->method != NULL ? request->method : "GET",
-      .deadline = deadline_of(client, request),
+      .deadline = km_deadline_min(request->deadline, km_deadline_in_ms(client->options.timeout_ms)),
   };
   struct km_http_response response;
   do {

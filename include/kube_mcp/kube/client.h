@@ -58,8 +58,8 @@ struct km_kube_request {
   struct km_cancel *cancel;
   const struct km_observer *observer;
   /* Optional streaming: gets each piece of a 2xx body, on the calling thread and with constant memory, instead of it
-   * being collected; returning false ends the request with KM_OK. Once it has been called the request is not repeated,
-   * and only the call's deadline bounds it. */
+   * being collected; returning false ends the request with KM_OK. Once it has been called the request is not
+   * repeated. */
   bool (*on_piece)(void *data, const char *piece, size_t len);
   void *on_piece_arg;
 };

@@ -47,7 +47,7 @@ struct km_log_query {
 /* GETs the log and hands it to FN on the calling thread, oldest line first, each with the server's timestamp before it
  * ("2026-01-02T03:04:05.000000006Z text"). Ends early when FN wants no more or after KM_LOG_STREAM_BYTES, which sets
  * *RET_CUT (written whatever the outcome). Blocking.
- * Errors: those of km_client_do; lines may have been delivered before. A log that does not exist (yet) is KM_E_NOT_FOUND. */
+ * Errors: those of km_client_do; lines may have been delivered before. KM_E_PROTOCOL when the answer is no text. A log that does not exist (yet) is KM_E_NOT_FOUND. */
 enum km_rc km_client_logs(struct km_client *client, const struct km_log_query *query,
                           const struct km_kube_request *request, km_log_line_fn *fn, void *data,
                           bool *ret_cut, struct km_error *err);
