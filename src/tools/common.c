@@ -66,16 +66,23 @@ enum km_rc target_resource(struct km_call *call, struct target *target, const ch
   return rc;
 }
 
+enum km_rc check_access(struct km_call *call, struct target *target, const struct km_access *access,
+                        struct km_error *err)
+{
+  return toolbox(call)->require_rbac ? km_client_access(target->client, access, &target->request, err)
+                                     : KM_OK;
+}
+
 enum km_rc check_read_access(struct km_call *call, struct target *target, const struct km_resource *resource,
                              const char *verb, const char *ns, const char *name, struct km_error *err)
 {
   bool secret = km_streq(resource->plural, "secrets") && km_str_empty(resource->group);
-  if (!secret || !toolbox(call)->require_rbac) {
+  if (!secret) {
     return KM_OK;
   }
   struct km_access access = {
       .verb = verb, .group = resource->group, .resource = resource->plural, .ns = ns, .name = name};
-  return km_client_access(target->client, &access, &target->request, err);
+  return check_access(call, target, &access, err);
 }
 
 const char *object_namespace(const struct target *target, const char *ns)

@@ -155,7 +155,10 @@ enum km_rc target_open(struct km_call *call, const char *context, struct target 
 enum km_rc target_resource(struct km_call *call, struct target *target, const char *kind,
                            const char *api_version, const struct km_resource **resource,
                            struct km_error *err);
-/* Before reading what security.require_rbac covers (Secrets): asks the target cluster. */
+/* Before doing what security.require_rbac covers: asks the target cluster. */
+enum km_rc check_access(struct km_call *call, struct target *target, const struct km_access *access,
+                        struct km_error *err);
+/* The same for reading objects of RESOURCE, of which it covers Secrets. */
 enum km_rc check_read_access(struct km_call *call, struct target *target, const struct km_resource *resource,
                              const char *verb, const char *ns, const char *name, struct km_error *err);
 /* The namespace an object tool means: NS, else the context's, else "default". */

@@ -4,11 +4,18 @@
 #include "kube_mcp/base/banned.h"
 
 extern const struct km_tool km_tool_config_contexts_list, km_tool_namespaces_list, km_tool_pods_list,
-    km_tool_pods_get, km_tool_events_list, km_tool_resources_list, km_tool_resources_get;
+    km_tool_pods_get, km_tool_pods_logs, km_tool_events_list, km_tool_resources_list, km_tool_resources_get;
 
 const struct km_tool *const km_tools[] = {
-    &km_tool_config_contexts_list, &km_tool_namespaces_list, &km_tool_pods_list,     &km_tool_pods_get,
-    &km_tool_events_list,          &km_tool_resources_list,  &km_tool_resources_get, NULL,
+    &km_tool_config_contexts_list,
+    &km_tool_namespaces_list,
+    &km_tool_pods_list,
+    &km_tool_pods_get,
+    &km_tool_pods_logs,
+    &km_tool_events_list,
+    &km_tool_resources_list,
+    &km_tool_resources_get,
+    NULL,
 };
 
 size_t km_tool_count(void)

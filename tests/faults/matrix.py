@@ -50,6 +50,12 @@ CALLS = {
         Call({"name": "postgres-0", "namespace": "data"}),
         Call({"name": "postgres-0", "namespace": "data", "output": "yaml"}),
     ],
+    "pods_logs": [
+        # What was read of a log is shown, with a remark on what stopped it; blanks are a log too.
+        Call({"name": "postgres-0", "namespace": "data"}, later=True, tolerant=r"then reading failed|reading stopped|\[\+\d+ bytes\]"),
+        Call({"label_selector": "app=payments-gateway", "namespace": "payments"},
+             later=True, tolerant=r"then reading failed|reading stopped|\[\+\d+ bytes\]"),
+    ],
     "resources_list": [
         Call({"kind": "deployments"}, later=True),
         Call({"kind": "promotions", "output": "yaml"}, discovers=True),

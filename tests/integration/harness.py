@@ -300,6 +300,11 @@ class World:
 
     def api(self, path, accept="application/json", method="GET"):
         """(status, document) straight from prod's API server, as its administrator."""
+        status, body = self.raw(path, accept, method)
+        return status, json.loads(body)
+
+    def raw(self, path, accept, method="GET"):
+        """The same, with the body as it comes."""
         tls = ssl.create_default_context(cafile=self.vars["PROD_CA"])
         tls.load_cert_chain(self.vars["PROD_ADMIN_CRT"], self.vars["PROD_ADMIN_KEY"])
         address = urllib.parse.urlsplit(self.vars["PROD_URL"])
@@ -307,7 +312,7 @@ class World:
         try:
             connection.request(method, path, headers={"Accept": accept})
             response = connection.getresponse()
-            return response.status, json.loads(response.read())
+            return response.status, response.read()
         finally:
             connection.close()
 

@@ -11,6 +11,7 @@ TOOLS = [
     "namespaces_list",
     "pods_get",
     "pods_list",
+    "pods_logs",
     "resources_get",
     "resources_list",
 ]
