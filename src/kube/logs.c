@@ -126,11 +126,12 @@ static enum km_rc tell_absence(struct km_error *err)
   return err->code;
 }
 
-/* A proxy's page comes with status 200 as well. */
+/* A proxy's page comes with status 200 as well. 204 is the log of a pod that is on no node. */
 static enum km_rc check_type(const struct km_client *client, const struct km_http_response *response,
                              struct km_error *err)
 {
-  if (km_starts_with(response->content_type, "text/plain") || response->content_type[0] == '\0') {
+  bool empty = response->status == 204 || response->content_type[0] == '\0';
+  if (empty || km_starts_with(response->content_type, "text/plain")) {
     return KM_OK;
   }
   return km_error_set(err, KM_E_PROTOCOL, "context '%s': the answer is no log: its content type is '%s'",
