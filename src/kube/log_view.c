@@ -131,10 +131,12 @@ static uint64_t clean(struct km_log_view *view, const char *text, size_t len, ui
   return dropped;
 }
 
-/* Whether a line as it stands could be taken for a remark of ours, or for one that is framed. */
+/* Whether a line as it stands could be taken for a remark or heading of ours, or for one that is framed. */
 static bool needs_frame(const char *text, size_t len)
 {
-  return len > 0 && (text[0] == '#' || (text[0] == '|' && (len == 1 || text[1] == ' ')));
+  bool heading = len >= 3 && memcmp(text, "===", 3) == 0;
+  bool framed = len > 0 && text[0] == '|' && (len == 1 || text[1] == ' ');
+  return heading || framed || (len > 0 && text[0] == '#');
 }
 
 /* The line in view->clean, ready to be shown. STAMP is what stood before it. */

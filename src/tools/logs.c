@@ -5,6 +5,7 @@
  * A container without a log says why in its place; only when there is no log at all does the call fail. Memory: one view
  * per container, each bounded by the answer's budget. */
 #include "logs.h"
+#include "parts.h"
 
 #include <inttypes.h>
 #include <string.h>
@@ -315,9 +316,10 @@ static enum km_rc check_log_access(struct km_call *call, struct target *target, 
   return check_access(call, target, &access, err);
 }
 
-static enum km_rc run_logs(struct km_call *call, const struct logs_args *args, struct km_result *out,
+static enum km_rc run_logs(struct km_call *call, const void *data, struct km_result *out,
                            struct km_error *err)
 {
+  const struct logs_args *args = data;
   struct target target;
   struct log_plan *plan = KM_ARENA_NEW(call->arena, struct log_plan);
   struct read_all all = {.call = call, .target = &target, .args = args, .plan = plan};
@@ -355,6 +357,7 @@ static enum km_rc run_logs(struct km_call *call, const struct logs_args *args, s
 
 static const struct km_arg args[] = {
     ARG_CONTEXT(struct logs_args),
+    ARG_CONTEXTS(struct logs_args),
     ARG_NAMESPACE(struct logs_args, "Namespace. Empty = the context's, else \"default\"."),
     {.name = "name",
      .type = KM_ARG_STRING,
@@ -421,10 +424,7 @@ static const struct km_arg args[] = {
      .description = "Put the time before each line."},
 };
 
-static enum km_rc run(struct km_call *call, const void *data, struct km_result *out, struct km_error *err)
-{
-  return run_logs(call, data, out, err);
-}
+RUN_IN_CONTEXTS(run, struct logs_args, run_logs)
 
 static const struct km_rbac_row rbac[] = {
     {"get", "", "pods", "log"}, {"get", "", "pods", NULL}, {"list", "", "pods", NULL}};

@@ -12,6 +12,7 @@ struct logs_args {
   int64_t tail; /* 0 = not given */
   int64_t context_lines;
   bool previous, timestamps, ignore_case, fold;
+  struct km_arg_strings contexts;
 };
 
 /* One container's log. Filled by one thread while it is read. */

@@ -31,7 +31,7 @@ static void count_lines(const struct km_buf *out, uint64_t *ret_own, uint64_t *r
       abort();
     }
     bool own = strncmp(line, "# --\n", 5) == 0 || strncmp(line, "# +", 3) == 0;
-    if (*line == '#' && !own) {
+    if ((*line == '#' && !own) || strncmp(line, "===", 3) == 0) {
       abort();
     }
     *(own ? ret_own : ret_shown) += 1;

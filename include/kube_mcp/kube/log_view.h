@@ -1,7 +1,7 @@
 /* What is shown of one log: lines made harmless, searched, folded, and of those the newest that fit. Constant memory.
  *
- * The text of a container is data: it is sanitized, a line stays one line, and no line of it begins with "# ", which is
- * how remarks of ours begin. A line that begins with "#" or "| " is shown behind "| ". */
+ * The text of a container is data: it is sanitized, a line stays one line, and no line of it begins with "# " or "===", which
+ * is how remarks and headings of ours begin. A line that begins with "#", "===" or "| " is shown behind "| ". */
 #ifndef KM_KUBE_LOG_VIEW_H
 #define KM_KUBE_LOG_VIEW_H
 

@@ -210,3 +210,10 @@ def the_tool_is_listed_as_reading(world):
     tools = json.loads(world.run(["tools", "--json"]).stdout)
     tool = next(t for t in (tools["tools"] if isinstance(tools, dict) else tools) if t["name"] == "pods_logs")
     check(tool["annotations"]["readOnlyHint"] and tool["annotations"]["idempotentHint"], "hints", tool["annotations"])
+
+
+@case(doors=True)
+def in_two_contexts(world, door):
+    text = door.call("pods_logs", contexts=["prod", "staging"], namespace="shop", name="deploy/catalog", tail=1).ok().text
+    for context in ("prod", "staging"):
+        check(f"=== context {context} ===\n# logs of " in text and f"(context {context}): text from" in text, context, text)

@@ -77,8 +77,9 @@ static void test_framing(void **state)
 {
   (void)state;
   struct kit kit = new_kit((struct km_log_view_options){0}, NULL);
-  add_lines(&kit, "plain\n# not ours\n#\n| framed\n|\n|x\n  # inside");
-  assert_string_equal(shown(&kit), "plain\n| # not ours\n| #\n| | framed\n| |\n|x\n  # inside\n");
+  add_lines(&kit, "=== context prod ===\nplain\n# not ours\n#\n| framed\n|\n|x\n  # inside");
+  assert_string_equal(shown(&kit),
+                      "| === context prod ===\nplain\n| # not ours\n| #\n| | framed\n| |\n|x\n  # inside\n");
   end_kit(&kit);
   /* The beginning as it is shown counts, not as it was written; and a line stays one line. */
   kit = new_kit((struct km_log_view_options){0}, NULL);
