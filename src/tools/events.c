@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "kube_mcp/kube/line.h"
+#include "parts.h"
 #include "sheet.h"
 
 #include "kube_mcp/base/banned.h"
@@ -22,6 +23,7 @@ struct events_args {
   int type; /* index into types, -1 = any */
   int output;
   int64_t limit;
+  struct km_arg_strings contexts;
 };
 
 enum form { FORM_TABLE, FORM_JSON, FORM_COUNT };
@@ -240,8 +242,8 @@ static void write_answer(struct km_call *call, const struct events_args *args, s
   km_buf_done(&rows);
 }
 
-static enum km_rc run_events(struct km_call *call, const void *data, struct km_result *out,
-                             struct km_error *err)
+static enum km_rc list_events(struct km_call *call, const void *data, struct km_result *out,
+                              struct km_error *err)
 {
   const struct events_args *args = data;
   struct target target;
@@ -271,8 +273,11 @@ static enum km_rc run_events(struct km_call *call, const void *data, struct km_r
 
 /* --- the tool ----------------------------------------------------------------------------------------------------------- */
 
+RUN_IN_CONTEXTS(run_events, struct events_args, list_events)
+
 static const struct km_arg events_arg_rows[] = {
     ARG_CONTEXT(struct events_args),
+    ARG_CONTEXTS(struct events_args),
     ARG_NAMESPACE(struct events_args, "Namespace. Empty = all namespaces."),
     {.name = "for",
      .type = KM_ARG_STRING,

@@ -4,7 +4,8 @@
 #include "kube_mcp/base/banned.h"
 
 extern const struct km_tool km_tool_config_contexts_list, km_tool_namespaces_list, km_tool_pods_list,
-    km_tool_pods_get, km_tool_pods_logs, km_tool_events_list, km_tool_resources_list, km_tool_resources_get;
+    km_tool_pods_get, km_tool_pods_logs, km_tool_events_list, km_tool_resources_list, km_tool_resources_get,
+    km_tool_resources_describe;
 
 const struct km_tool *const km_tools[] = {
     &km_tool_config_contexts_list,
@@ -15,6 +16,7 @@ const struct km_tool *const km_tools[] = {
     &km_tool_events_list,
     &km_tool_resources_list,
     &km_tool_resources_get,
+    &km_tool_resources_describe,
     NULL,
 };
 

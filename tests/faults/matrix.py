@@ -56,6 +56,10 @@ CALLS = {
         Call({"label_selector": "app=payments-gateway", "namespace": "payments"},
              later=True, tolerant=r"then reading failed|reading stopped|\[\+\d+ bytes\]"),
     ],
+    "events_list": [
+        Call({}, later=True),
+        Call({"namespace": "shop", "type": "Warning", "output": "json"}),
+    ],
     "resources_list": [
         Call({"kind": "deployments"}, later=True),
         Call({"kind": "promotions", "output": "yaml"}, discovers=True),
@@ -63,6 +67,10 @@ CALLS = {
     "resources_get": [
         Call({"kind": "deployment", "name": "checkout-api", "namespace": "checkout"}),
         Call({"kind": "promotion", "name": "summer-sale", "namespace": "shop", "output": "json"}, discovers=True),
+    ],
+    "resources_describe": [
+        Call({"kind": "deployment", "name": "checkout-api", "namespace": "checkout"}, later=True,
+             tolerant=r"\((not allowed|not available): ", requests=3),
     ],
 }
 

@@ -12,6 +12,7 @@ TOOLS = [
     "pods_get",
     "pods_list",
     "pods_logs",
+    "resources_describe",
     "resources_get",
     "resources_list",
 ]
