@@ -196,7 +196,7 @@ void sim_answer(const struct sim_request *request, struct sim_answer *answer)
   } else if (anonymous) {
     sim_fail(answer, 403, "Forbidden", "{}", "forbidden: User \"%s\" cannot get path \"%s\"",
              request->who->user, request->path);
-  } else if (!sim_discovery(request, answer)) {
+  } else if (!sim_discovery(request, answer) && !sim_openapi(request, answer)) {
     answer->status = 404;
     answer->type = "text/plain";
     km_buf_puts(&answer->body, "404 page not found\n");

@@ -174,21 +174,31 @@ static void add_pods(const struct loader *loader, struct sim_cluster *cluster, l
   pods->objects = all;
 }
 
-static enum km_rc read_discovery(struct km_arena *arena, const char *dir, struct sim_cluster *cluster,
-                                 struct km_error *err)
+static enum km_rc read_json(struct km_arena *arena, const char *dir, const char *name, yyjson_val **ret,
+                            struct km_error *err)
 {
   char *text = NULL;
   size_t len = 0;
   yyjson_doc *doc = NULL;
-  enum km_rc rc =
-      km_file_read(arena, km_path_join(arena, dir, "discovery.json"), MAX_FILE_BYTES, &text, &len, err);
+  enum km_rc rc = km_file_read(arena, km_path_join(arena, dir, name), MAX_FILE_BYTES, &text, &len, err);
   if (rc == KM_OK) {
     rc = km_json_parse(arena, text, len, KM_JSON_MAX_DEPTH, &doc, err);
   }
   if (rc == KM_OK) {
-    yyjson_val *root = yyjson_doc_get_root(doc);
+    *ret = yyjson_doc_get_root(doc);
+  }
+  return rc;
+}
+
+static enum km_rc read_discovery(struct km_arena *arena, const char *dir, struct sim_cluster *cluster,
+                                 struct km_error *err)
+{
+  yyjson_val *root = NULL;
+  enum km_rc rc = read_json(arena, dir, "discovery.json", &root, err);
+  if (rc == KM_OK) {
     cluster->core = km_json_arr(root, km_arena_printf(arena, "%s/api", cluster->name));
     cluster->groups = km_json_arr(root, km_arena_printf(arena, "%s/apis", cluster->name));
+    rc = read_json(arena, dir, "openapi.json", &cluster->openapi, err);
   }
   return rc;
 }

@@ -1,4 +1,5 @@
-/* Discovery from the recorded aggregated documents: as they are, or taken apart into the old form. */
+/* Discovery from the recorded aggregated documents: as they are, or taken apart into the old form. OpenAPI documents hold
+ * all recorded schemas, whatever document they came from. */
 #include <string.h>
 
 #include "kube_mcp/base/str.h"
@@ -128,4 +129,42 @@ bool sim_discovery(const struct sim_request *request, struct sim_answer *answer)
   }
   put_resource_list(group, version, found, &answer->body);
   return true;
+}
+
+static void put_openapi_index(yyjson_val *documents, struct km_buf *out)
+{
+  size_t i, max;
+  yyjson_val *document;
+  km_buf_puts(out, "{\"paths\":{");
+  yyjson_arr_foreach(documents, i, max, document)
+  {
+    const char *name = yyjson_get_str(document);
+    km_buf_printf(out, "%s\"%s\":{\"serverRelativeURL\":\"/openapi/v3/%s?hash=0\"}", i == 0 ? "" : ",", name,
+                  name);
+  }
+  km_buf_puts(out, "}}\n");
+}
+
+bool sim_openapi(const struct sim_request *request, struct sim_answer *answer)
+{
+  static const char prefix[] = "/openapi/v3";
+  yyjson_val *openapi = request->cluster->openapi, *documents = km_json_arr(openapi, "documents");
+  if (km_streq(request->path, prefix)) {
+    put_openapi_index(documents, &answer->body);
+    return true;
+  }
+  size_t i, max;
+  yyjson_val *document;
+  yyjson_arr_foreach(documents, i, max, document)
+  {
+    if (km_starts_with(request->path, prefix) &&
+        km_streq(request->path + strlen(prefix) + 1, yyjson_get_str(document))) {
+      km_buf_puts(&answer->body, "{\"openapi\":\"3.0.0\",\"info\":{\"title\":\"Kubernetes\"},\"paths\":{},"
+                                 "\"components\":{\"schemas\":");
+      km_json_write_val(km_json_obj(openapi, "schemas"), false, &answer->body);
+      km_buf_puts(&answer->body, "}}\n");
+      return true;
+    }
+  }
+  return false;
 }

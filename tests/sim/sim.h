@@ -38,11 +38,12 @@ struct sim_cluster {
   const char *name;
   yyjson_val *version;       /* what /version answers */
   yyjson_val *core, *groups; /* arrays of APIGroupDiscovery */
+  yyjson_val *openapi;       /* {documents, schemas} */
   struct sim_resource *resources;
   size_t count;
 };
 
-/* Reads DIR/NAME.yaml and DIR/discovery.json; timestamps are moved so that the recording seems to have ended now.
+/* Reads DIR/NAME.yaml, DIR/discovery.json and DIR/openapi.json; timestamps are moved so that the recording seems to have ended now.
  * PODS generated pods in the namespace "load" come in addition. */
 enum km_rc sim_cluster_load(struct km_arena *arena, const char *dir, const char *name, long pods,
                             struct sim_cluster *ret, struct km_error *err);
@@ -95,6 +96,8 @@ void sim_logs(const struct sim_request *request, const struct sim_object *pod, s
 
 /* Answers /api, /apis and what lies directly below; false when PATH is something else. */
 bool sim_discovery(const struct sim_request *request, struct sim_answer *answer);
+/* Answers the OpenAPI v3 index and the documents that were recorded; false when PATH is something else. */
+bool sim_openapi(const struct sim_request *request, struct sim_answer *answer);
 /* The entry of a resource, or NULL. */
 yyjson_val *sim_discovered(const struct sim_cluster *cluster, const char *group, const char *version,
                            const char *plural);
