@@ -6,12 +6,16 @@ import time
 from harness import DOORS, LEGACY, MODERN, Http, RpcError, Stdio, case, check, equal, last_message
 
 TOOLS = [
+    "api_resources_list",
     "config_contexts_list",
     "events_list",
     "namespaces_list",
+    "nodes_summary",
+    "nodes_top",
     "pods_get",
     "pods_list",
     "pods_logs",
+    "pods_top",
     "resources_describe",
     "resources_get",
     "resources_list",
