@@ -91,7 +91,7 @@ static char *grow_block(const struct km_buf *buf, size_t cap)
 }
 
 /* Makes room for MORE bytes and the NUL, or marks the buffer failed. */
-static bool reserve(struct km_buf *buf, size_t more)
+static bool grow(struct km_buf *buf, size_t more)
 {
   if (buf->failed || more > buf->max - buf->len) {
     buf->failed = true;
@@ -117,6 +117,13 @@ static bool reserve(struct km_buf *buf, size_t more)
   buf->data[buf->len] = '\0';
   buf->cap = cap;
   return true;
+}
+
+/* Most of what is appended is a few bytes for which there is room. */
+static inline bool reserve(struct km_buf *buf, size_t more)
+{
+  bool has_room = !buf->failed && more <= buf->max - buf->len && buf->len + more < buf->cap;
+  return has_room || grow(buf, more);
 }
 
 bool km_buf_append(struct km_buf *buf, const void *data, size_t len)

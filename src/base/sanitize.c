@@ -9,6 +9,8 @@
  * from. Keeps no state; safe on any thread. */
 #include "kube_mcp/base/str.h"
 
+#include <string.h>
+
 #include "utf8.h"
 
 #include "kube_mcp/base/banned.h"
@@ -136,12 +138,28 @@ static bool is_control(uint32_t code)
   return (code < 0x20 && code != '\n' && code != '\t') || (code >= CHAR_DEL && code <= C1_APC);
 }
 
+/* Whether the eight bytes at TEXT all lie between 0x20 and 0x7E: a lesser byte borrows when 0x20 is taken from it, a
+ * greater one has its highest bit set or sets it when 1 is added. */
+static bool is_printable_word(const char *text)
+{
+  uint64_t word = 0;
+  memcpy(&word, text, sizeof(word));
+  uint64_t each = UINT64_C(0x0101010101010101);
+  return (((word - each * 0x20) | (word + each) | word) & each * 0x80) == 0;
+}
+
 /* How many bytes from START on need no cleaning. */
 static size_t plain_ascii(const char *text, size_t len, size_t start)
 {
   size_t i = start;
-  while (i < len && (is_in((unsigned char)text[i], 0x20, 0x7E) || text[i] == '\n' || text[i] == '\t')) {
-    i++;
+  while (i < len) {
+    if (len - i >= sizeof(uint64_t) && is_printable_word(text + i)) {
+      i += sizeof(uint64_t);
+    } else if (is_in((unsigned char)text[i], 0x20, 0x7E) || text[i] == '\n' || text[i] == '\t') {
+      i++;
+    } else {
+      break;
+    }
   }
   return i - start;
 }

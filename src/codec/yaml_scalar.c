@@ -306,7 +306,7 @@ static bool resolve_word(const char *text, size_t len, struct km_yaml_scalar *re
   for (size_t i = 0; i < KM_ARRAY_LEN(words); i++) {
     for (size_t k = 0; k < KM_ARRAY_LEN(words[i].spellings) && words[i].spellings[k] != NULL; k++) {
       const char *word = words[i].spellings[k];
-      if (strlen(word) == len && memcmp(text, word, len) == 0) {
+      if (word[0] == text[0] && strlen(word) == len && memcmp(text, word, len) == 0) {
         *ret = words[i].scalar;
         return true;
       }

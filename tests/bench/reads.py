@@ -51,7 +51,7 @@ def cases_of(cluster):
     """The cheap reads, and the very request that kube-mcp sends for each."""
     name = cluster.some_pod("shop")
     return {
-        "namespaces_list": {"path": "/api/v1/namespaces?limit=500&includeObject=Metadata", "accept": ACCEPT_TABLE,
+        "namespaces_list": {"path": "/api/v1/namespaces?limit=500&includeObject=None", "accept": ACCEPT_TABLE,
                             "arguments": {}},
         "pods_get": {"path": f"/api/v1/namespaces/shop/pods/{name}", "accept": "application/json",
                      "arguments": {"namespace": "shop", "name": name}},
