@@ -3,6 +3,7 @@
 #define KM_SRC_KUBE_TABLE_INTERNAL_H
 
 #include "kube_mcp/kube/table.h"
+#include "kube_mcp/kube/tally.h"
 
 /* Columns of one listing, and cells of a row that are looked at. */
 #define KM_MAX_COLUMNS ((size_t)64)
@@ -63,23 +64,5 @@ void km_table_read_row(const struct km_table_source *source, const struct km_col
 yyjson_val *km_table_row_object(const struct km_table_source *source, yyjson_val *row);
 /* Appends the status cell of ROW, cleaned and short. */
 void km_table_put_status_cell(const struct km_table_source *source, yyjson_val *row, struct km_buf *out);
-
-/* -- tallies: table_tally.c --------------------------------------------------------------------------------------- */
-
-struct km_tally_item;
-
-/* How often each value occurred among the rows left out. */
-struct km_tally {
-  struct km_map *counts; /* of struct km_tally_item; NULL until used */
-  struct km_tally_item *first, *last;
-  size_t distinct;
-  int64_t total;
-  int64_t others; /* rows whose value came when there was no room for another one */
-};
-
-void km_tally_add(struct km_arena *arena, struct km_tally *tally, const char *value, size_t len,
-                  int64_t count);
-/* Appends "shop 12, payments 3, others 4". */
-void km_tally_put(struct km_arena *arena, const struct km_tally *tally, struct km_buf *out);
 
 #endif

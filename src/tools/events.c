@@ -92,25 +92,23 @@ static void put_counts(const struct events *events, struct km_buf *out)
 }
 
 /* What was left out, and how it groups. */
-static void put_rest(struct km_call *call, struct events *events, int64_t shown, bool across,
-                     struct km_buf *out)
+static void put_rest(struct events *events, int64_t shown, bool across, struct km_buf *out)
 {
   int64_t rows = (int64_t)events->row_count, left_out = events->forgotten;
   for (int64_t i = shown; i < rows; i++) {
     const struct event_row *row = events->rows[i];
     left_out += row->events;
-    tally_add(&events->by_reason, row->reason, row->events);
-    tally_add(&events->by_namespace, row->ns, row->events);
+    events_leave_out(events, row);
   }
   if (left_out == 0) {
     return;
   }
   km_buf_printf(out, ": the newest %" PRId64 " shown, %" PRId64 " events left out (by reason: ", shown,
                 left_out);
-  tally_put(&events->by_reason, call->arena, out);
+  km_tally_put(events->arena, &events->by_reason, out);
   if (across) {
     km_buf_puts(out, "; by namespace: ");
-    tally_put(&events->by_namespace, call->arena, out);
+    km_tally_put(events->arena, &events->by_namespace, out);
   }
   km_buf_puts(out, ")\n# there is no cursor: narrow with since, for, type, reason or namespace");
 }
@@ -148,7 +146,7 @@ static void write_footer(struct km_call *call, struct events *events, int64_t sh
     size_t rows = events->row_count;
     km_buf_printf(out, " in %s%zu row%s, newest first", events->forgotten > 0 ? "more than " : "", rows,
                   rows == 1 ? "" : "s");
-    put_rest(call, events, shown, across, out);
+    put_rest(events, shown, across, out);
     km_buf_putc(out, '\n');
   }
   put_remarks(events, out);

@@ -3,7 +3,7 @@
 #define KM_TOOLS_EVENTS_H
 
 #include "common.h"
-#include "tally.h"
+#include "kube_mcp/kube/tally.h"
 
 struct events_query {
   const char *ns;            /* NULL = all namespaces */
@@ -23,12 +23,13 @@ struct event_row {
 };
 
 struct events {
+  struct km_arena *arena;
   struct km_map *by_key;   /* of struct event_row */
   struct event_row **rows; /* the newest first; the arena's */
   size_t row_count;
-  int64_t events, times;                /* of all that match, whether kept as rows or not */
-  int64_t forgotten;                    /* events whose rows were older than those that are kept */
-  struct tally by_reason, by_namespace; /* of what was forgotten, in events */
+  int64_t events, times;                   /* of all that match, whether kept as rows or not */
+  int64_t forgotten;                       /* events whose rows were older than those that are kept */
+  struct km_tally by_reason, by_namespace; /* of what was forgotten, in events */
   const char *narrowed;     /* the context's namespace, taken because all are forbidden; or NULL */
   bool inconsistent;        /* the list changed while it was read */
   int64_t now_ms, ahead_ms; /* the cluster's clock, and how far it is ahead of ours */
@@ -39,6 +40,8 @@ struct events {
 enum km_rc events_gather(struct km_call *call, struct target *target, const struct events_query *query,
                          struct events *ret, struct km_error *err);
 void events_done(struct events *events); /* accepts a zeroed struct */
+/* Counts a row that is not shown. */
+void events_leave_out(struct events *events, const struct event_row *row);
 
 /* "pod/web-0" */
 void event_put_object(const struct event_row *row, struct km_buf *out);

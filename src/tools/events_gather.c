@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "kube_mcp/base/alloc.h"
+#include "kube_mcp/base/map.h"
 #include "sheet.h"
 
 #include "kube_mcp/base/banned.h"
@@ -201,14 +202,19 @@ static struct collected sorted_rows(const struct events *events)
   return all;
 }
 
+void events_leave_out(struct events *events, const struct event_row *row)
+{
+  km_tally_add(events->arena, &events->by_reason, row->reason, strlen(row->reason), row->events);
+  km_tally_add(events->arena, &events->by_namespace, row->ns, strlen(row->ns), row->events);
+}
+
 static void forget_old_rows(struct events *events)
 {
   struct collected all = sorted_rows(events);
   for (size_t i = MAX_ROWS; i < all.count; i++) {
     const struct event_row *row = all.items[i].row;
     events->forgotten += row->events;
-    tally_add(&events->by_reason, row->reason, row->events);
-    tally_add(&events->by_namespace, row->ns, row->events);
+    events_leave_out(events, row);
     (void)km_map_remove(events->by_key, all.items[i].key);
   }
   free(all.items);
@@ -344,7 +350,7 @@ static void finish(struct events *events, struct km_arena *arena)
 enum km_rc events_gather(struct km_call *call, struct target *target, const struct events_query *query,
                          struct events *ret, struct km_error *err)
 {
-  *ret = (struct events){.by_key = km_map_new(free_row), .now_ms = km_clock_wall_ms()};
+  *ret = (struct events){.arena = call->arena, .by_key = km_map_new(free_row), .now_ms = km_clock_wall_ms()};
   struct reader reader = {.call = call, .target = target, .query = query, .events = ret};
   enum km_rc rc = read_namespace(&reader, query->ns, err);
   const char *own = km_client_endpoint(target->client)->default_namespace;
@@ -362,8 +368,6 @@ enum km_rc events_gather(struct km_call *call, struct target *target, const stru
 void events_done(struct events *events)
 {
   km_map_free(events->by_key);
-  tally_done(&events->by_reason);
-  tally_done(&events->by_namespace);
   *events = (struct events){0};
 }
 

@@ -1,8 +1,8 @@
-/* Tallies: how the rows that were left out group.
+/* Tallies.
  *
- * Owns, in the listing's arena, one counter per distinct value, at most MAX_DISTINCT; what comes later is counted
- * together. The most frequent TOP are named, ties in alphabetical order so that the same rows give the same text. */
-#include "table_internal.h"
+ * Owns, in the caller's arena, one counter per distinct value, at most MAX_DISTINCT; what comes later is counted
+ * together. The most frequent TOP are named, ties in alphabetical order so that the same values give the same text. */
+#include "kube_mcp/kube/tally.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -10,12 +10,14 @@
 
 #include "kube_mcp/base/map.h"
 #include "kube_mcp/base/str.h"
+#include "kube_mcp/kube/line.h"
 
 #include "kube_mcp/base/banned.h"
 
 #define MAX_DISTINCT    ((size_t)256)
 #define TOP             8
 #define MAX_VALUE_BYTES ((size_t)253)
+#define MAX_COLUMNS     ((size_t)64) /* of a value, as text */
 
 struct km_tally_item {
   struct km_tally_item *next;
@@ -86,7 +88,9 @@ void km_tally_put(struct km_arena *arena, const struct km_tally *tally, struct k
   int64_t others = tally->others;
   for (size_t i = 0; i < count; i++) {
     if (i < TOP) {
-      km_buf_printf(out, "%s%s %" PRId64, i > 0 ? ", " : "", items[i]->value, items[i]->count);
+      km_buf_puts(out, i > 0 ? ", " : "");
+      km_put_line(out, items[i]->value, strlen(items[i]->value), MAX_COLUMNS);
+      km_buf_printf(out, " %" PRId64, items[i]->count);
     } else {
       others += items[i]->count;
     }
