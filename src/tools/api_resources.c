@@ -289,7 +289,7 @@ static void write_footer(struct km_call *call, const struct km_discovery *discov
   }
   if (shown < rows) {
     km_buf_printf(out, ", %zu left out (by group: ", rows - shown);
-    put_groups(groups + shown, rows - shown, out);
+    put_groups(call->arena, groups + shown, rows - shown, out);
     km_buf_puts(out, "): narrow with match or api_version");
   }
   km_buf_putc(out, '\n');

@@ -330,7 +330,7 @@ static void put_group_line(const struct summary *summary, const char *title, boo
   }
   if (count > 0) {
     km_buf_puts(out, title);
-    put_groups(values, count, out);
+    put_groups(summary->call->arena, values, count, out);
   }
 }
 

@@ -4,13 +4,13 @@
  * laid out. One thread at a time. */
 #include "sheet.h"
 
-#include <stdlib.h>
 #include <string.h>
+
+#include "kube_mcp/kube/tally.h"
 
 #include "kube_mcp/base/banned.h"
 
 #define MAX_CELL_BYTES   ((size_t)2048)
-#define MAX_GROUPS       ((size_t)8)
 #define MIN_BUDGET_BYTES ((size_t)512)
 
 void sheet_init(struct sheet *sheet)
@@ -86,59 +86,13 @@ int64_t sheet_render(const struct sheet *sheet, struct km_arena *arena, const st
 
 /* --- groups ------------------------------------------------------------------------------------------------------------ */
 
-struct group {
-  const char *value;
-  size_t count;
-};
-
-static int by_text(const void *a, const void *b)
+void put_groups(struct km_arena *arena, const char *const *values, size_t count, struct km_buf *out)
 {
-  return strcmp(*(const char *const *)a, *(const char *const *)b);
-}
-
-/* The most frequent first, equals by name. */
-static int by_count(const void *a, const void *b)
-{
-  const struct group *x = a, *y = b;
-  if (x->count != y->count) {
-    return x->count > y->count ? -1 : 1;
+  struct km_tally tally = {0};
+  for (size_t i = 0; i < count; i++) {
+    km_tally_add(arena, &tally, values[i], strlen(values[i]), 1);
   }
-  return strcmp(x->value, y->value);
-}
-
-/* Keeps GROUP if it is among the MAX_GROUPS largest of those met. */
-static size_t keep_largest(struct group *largest, size_t kept, const struct group *group)
-{
-  if (kept < MAX_GROUPS) {
-    largest[kept++] = *group;
-  } else if (by_count(group, &largest[kept - 1]) < 0) {
-    largest[kept - 1] = *group;
-  }
-  qsort(largest, kept, sizeof(*largest), by_count);
-  return kept;
-}
-
-void put_groups(const char **values, size_t count, struct km_buf *out)
-{
-  struct group largest[MAX_GROUPS];
-  size_t kept = 0, named = 0;
-  if (count > 0) {
-    qsort(values, count, sizeof(*values), by_text);
-  }
-  for (size_t i = 0; i < count;) {
-    struct group group = {.value = values[i]};
-    for (; i < count && km_streq(values[i], group.value); i++) {
-      group.count++;
-    }
-    kept = keep_largest(largest, kept, &group);
-  }
-  for (size_t i = 0; i < kept; i++) {
-    km_buf_printf(out, "%s%.253s %zu", i > 0 ? ", " : "", largest[i].value, largest[i].count);
-    named += largest[i].count;
-  }
-  if (named < count) {
-    km_buf_printf(out, ", others %zu", count - named);
-  }
+  km_tally_put(arena, &tally, out);
 }
 
 /* --- the answer -------------------------------------------------------------------------------------------------------- */

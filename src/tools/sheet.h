@@ -29,8 +29,8 @@ struct sheet_limits {
 int64_t sheet_render(const struct sheet *sheet, struct km_arena *arena, const struct sheet_limits *limits,
                      struct km_buf *out);
 
-/* Appends how VALUES group, the most frequent first: "v1.36.3 2, v1.36.2 1". Sorts VALUES. */
-void put_groups(const char **values, size_t count, struct km_buf *out);
+/* Appends how VALUES group, the most frequent first: "v1.36.3 2, v1.36.2 1". */
+void put_groups(struct km_arena *arena, const char *const *values, size_t count, struct km_buf *out);
 
 /* Bytes of an answer that are kept free for its last lines. */
 #define SHEET_FOOTER_BYTES ((size_t)2048)

@@ -263,7 +263,7 @@ static void put_left_out(const struct top *top, size_t shown, struct km_buf *out
   put_sums(top, shown, out);
   if (top->ns == NULL && *values[0] != '\0') {
     km_buf_puts(out, " (by namespace: ");
-    put_groups(values, left, out);
+    put_groups(top->call->arena, values, left, out);
     km_buf_putc(out, ')');
   }
   km_buf_putc(out, '\n');
