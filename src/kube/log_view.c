@@ -78,6 +78,7 @@ static void append(struct list *list, struct entry *entry)
 static struct entry *take_first(struct list *list)
 {
   struct entry *entry = list->first;
+  KM_ASSERT(entry != NULL);
   list->first = entry->next;
   if (list->first != NULL) {
     list->first->prev = NULL;

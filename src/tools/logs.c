@@ -183,8 +183,9 @@ static void share_out(const struct log_plan *plan, size_t budget, size_t *shares
       }
     }
   }
+  size_t rest = open > 0 ? budget / open : 0;
   for (size_t i = 0; i < plan->count; i++) {
-    shares[i] = shares[i] == SIZE_MAX ? budget / open : shares[i];
+    shares[i] = shares[i] == SIZE_MAX ? rest : shares[i];
   }
 }
 

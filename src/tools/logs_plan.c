@@ -175,6 +175,9 @@ static void put_comma(struct km_buf *out)
 
 static void put_labels(yyjson_val *labels, struct km_buf *out)
 {
+  if (labels == NULL) { /* which the loop does not take */
+    return;
+  }
   size_t i, max;
   yyjson_val *key, *value;
   yyjson_obj_foreach(labels, i, max, key, value)
