@@ -250,18 +250,26 @@ static void write_events(struct describe *d)
 
 /* --- the answer ---------------------------------------------------------------------------------------------------------- */
 
-/* Puts BODY and EVENTS together; it is the body that gives way. */
+/* How much of TEXT fits ROOM when it ends with a line. */
+static size_t whole_lines(const struct km_buf *text, size_t room)
+{
+  if (text->len <= room) {
+    return text->len;
+  }
+  const char *newline = memrchr(text->data, '\n', room);
+  return newline != NULL ? (size_t)(newline - text->data) + 1 : 0;
+}
+
+/* Puts BODY and EVENTS together; it is the body that gives way, up to half of the answer. */
 static void write_answer(struct km_call *call, struct km_buf *body, const struct km_buf *events,
                          struct km_result *out)
 {
   size_t most = toolbox(call)->max_result_bytes;
-  size_t after = events->len + NOTE_BYTES < most / 2 ? events->len : 0;
+  size_t after = whole_lines(events, most / 2 > NOTE_BYTES ? most / 2 - NOTE_BYTES : 0);
   size_t total = body->len;
   bool cut = body->failed || total + after > most;
   if (cut) {
-    size_t room = most - after - NOTE_BYTES < total ? most - after - NOTE_BYTES : total;
-    const char *newline = memrchr(body->data, '\n', room);
-    km_buf_truncate(body, newline != NULL ? (size_t)(newline - body->data) + 1 : 0);
+    km_buf_truncate(body, whole_lines(body, most - after - NOTE_BYTES));
   }
   struct km_buf text;
   km_buf_init(&text, most + NOTE_BYTES);
