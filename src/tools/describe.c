@@ -217,6 +217,9 @@ bool describe_owns(const struct describe *d, yyjson_val *item)
 static void write_event_table(struct describe *d, const struct events *events)
 {
   size_t rows = events->row_count;
+  if (events->narrowed != NULL) {
+    describe_line(d, "events allowed", "those in namespace '%s' only", events->narrowed);
+  }
   if (rows == 0) {
     describe_line(d, "events", "none");
     return;

@@ -246,6 +246,117 @@ static void test_secrets_and_configmaps(void **state)
   kit_free(kit);
 }
 
+/* One resource as aggregated discovery tells it. */
+#define SERVED(group_, plural_, kind_)                                                                       \
+  "{'metadata':{'name':'" group_ "'},'versions':[{'version':'v1','resources':[{'resource':'" plural_         \
+  "','responseKind':{'group':'" group_ "','version':'v1','kind':'" kind_                                     \
+  "'},'scope':'Namespaced','singularResource':'" plural_ "','verbs':['get','list']}]}]}"
+#define DISCOVERY                                                                                                                  \
+  "{'kind':'APIGroupDiscoveryList','apiVersion':'apidiscovery.k8s.io/v2','metadata':{},'items':[" SERVED(                          \
+      "rbac.authorization.k8s.io", "roles",                                                                                        \
+      "Role") "," SERVED("batch", "cronjobs",                                                                                      \
+                         "CronJob") "," SERVED("autoscaling", "horizontalpodautoscalers",                                          \
+                                               "HorizontalPodAutoscaler") "," SERVED("networking.k8s.io",                          \
+                                                                                     "ingresses",                                  \
+                                                                                     "Ingress") "," SERVED("policy",               \
+                                                                                                           "poddisruptionbudgets", \
+                                                                                                           "PodDisruptionBudget") "]}"
+#define NAMED(kind_, version_, rest_)                                                                        \
+  "{'kind':'" kind_ "','apiVersion':'" version_ "','metadata':{'name':'x','namespace':'shop'}," rest_ "}"
+
+static void test_many_kinds(void **state)
+{
+  (void)state;
+  static const struct page pages[] = {
+      {"/apis/rbac.authorization.k8s.io/v1/namespaces/shop/roles/x",
+       NAMED("Role", "rbac.authorization.k8s.io/v1",
+             "'rules':[{'apiGroups':['','apps'],'resources':['pods','deployments'],'verbs':['get','list'],"
+             "'resourceNames':['web']},{'nonResourceURLs':['/metrics'],'verbs':['get']}]"),
+       0},
+      {"/apis/batch/v1/namespaces/shop/cronjobs/x",
+       NAMED("CronJob", "batch/v1",
+             "'spec':{'schedule':'*/5 * * * "
+             "*','suspend':true,'jobTemplate':{'spec':{'completions':2,'template':"
+             "{'spec':{'containers':[{'name':'c','image':'i:9'}]}}}}},'status':{'active':[{'name':'x-1'}]}"),
+       0},
+      {"/apis/autoscaling/v1/namespaces/shop/horizontalpodautoscalers/x",
+       NAMED("HorizontalPodAutoscaler", "autoscaling/v2",
+             "'spec':{'maxReplicas':5,'scaleTargetRef':{'kind':'Deployment','name':'web'},'metrics':["
+             "{'type':'Resource','resource':{'name':'cpu','target':{'averageUtilization':70}}},"
+             "{'type':'Pods','pods':{'metric':{'name':'rps'},'target':{'averageValue':'1k'}}}]},"
+             "'status':{'currentMetrics':[{'type':'Resource','resource':{'name':'cpu','current':"
+             "{'averageUtilization':45,'averageValue':'90m'}}}]}"),
+       0},
+      {"/apis/networking.k8s.io/v1/namespaces/shop/ingresses/x",
+       NAMED("Ingress", "networking.k8s.io/v1",
+             "'spec':{'defaultBackend':{'service':{'name':'web','port':{'number':80}}},'rules':[{'host':'a.b'"
+             ",'http':"
+             "{'paths':[{'path':'/"
+             "','pathType':'Prefix','backend':{'service':{'name':'web','port':{'name':'http'}}}},"
+             "{'path':'/r','backend':{'resource':{'kind':'Bucket','name':'b'}}}]}}]}"),
+       0},
+      {"/apis/discovery.k8s.io/v1/namespaces/shop/endpointslices?",
+       "{'kind':'EndpointSliceList','metadata':{},'items':[]}", 0},
+      {"/apis/policy/v1/namespaces/shop/poddisruptionbudgets/x",
+       NAMED("PodDisruptionBudget", "policy/v1",
+             "'spec':{'minAvailable':'50%','selector':{'matchLabels':{'app':'web'}}},'status':{'"
+             "disruptionsAllowed':0}"),
+       0},
+      {"/api/v1/namespaces/shop/limitranges/x",
+       NAMED(
+           "LimitRange", "v1",
+           "'spec':{'limits':[{'type':'Container','default':{'cpu':'1'},'max':{'cpu':'2','memory':'1Gi'}}]}"),
+       0},
+      {"/api/v1/namespaces/shop/resourcequotas/x",
+       NAMED("ResourceQuota", "v1", "'status':{'hard':{'pods':'10'},'used':{'pods':'3'}}"), 0},
+      {"/api/v1/namespaces/shop/persistentvolumeclaims/x",
+       NAMED("PersistentVolumeClaim", "v1", "'spec':{'volumeName':'pv'},'status':{'phase':'Bound'}"), 0},
+      {"/api/v1/namespaces/shop/pods?",
+       "{'kind':'PodList','metadata':{},'items':[{'metadata':{'name':'user'},'spec':{'volumes':[{'name':'d',"
+       "'persistentVolumeClaim':{'claimName':'x'}}]}},{'metadata':{'name':'other'},'spec':{'volumes':[{'name'"
+       ":'d',"
+       "'persistentVolumeClaim':{'claimName':'y'}}]}}]}",
+       0},
+      {"/apis", DISCOVERY, 0},
+      {"/api",
+       "{'kind':'APIGroupDiscoveryList','apiVersion':'apidiscovery.k8s.io/v2','metadata':{},'items':[]}", 0},
+  };
+  static const struct {
+    const char *kind, *wanted[3];
+  } cases[] = {
+      {"roles",
+       {"  VERBS       NAMES   URLS       RESOURCES\n"
+        "  get, list   web                pods, pods.apps, deployments, deployments.apps\n"
+        "  get                 /metrics\n"}},
+      {"cronjobs", {"schedule: */5 * * * *\n", "active jobs: x-1\ncompletions: 2\n", "    image: i:9\n"}},
+      {"horizontalpodautoscalers",
+       {"scales: Deployment/web\n", "  Resource cpu: 45% (90m) of 70%\n", "  Pods rps: unknown of 1k\n"}},
+      {"ingresses",
+       {"  a.b    /      Prefix      web:http\n",
+        "  a.b    /r                 resource={kind=Bucket name=b}\n",
+        "endpoints of web: none ready\nevents"}},
+      {"poddisruptionbudgets", {"min available: 50%\nselector: app=web\ndisruptions allowed: 0\n"}},
+      {"limitrange",
+       {"  TYPE        RESOURCE   MIN   MAX   DEFAULT REQUEST   DEFAULT LIMIT   LIMIT/REQUEST\n",
+        "  Container   cpu              2                       1\n",
+        "  Container   memory           1Gi\n"}},
+      {"resourcequota", {"  RESOURCE   USED   HARD\n  pods       3      10\n"}},
+      {"persistentvolumeclaim", {"status: Bound\nvolume: pv\nused by: user\n"}},
+  };
+  struct script script = {.pages = pages, .count = KM_ARRAY_LEN(pages)};
+  struct kit *kit = kit_new(0);
+  kit->cluster.own = serve_page;
+  kit->cluster.own_data = &script;
+  for (size_t i = 0; i < KM_ARRAY_LEN(cases); i++) {
+    const char *text =
+        expect(kit, "resources_describe", "{'kind':'%s','name':'x','namespace':'shop'}", cases[i].kind);
+    for (size_t j = 0; j < KM_ARRAY_LEN(cases[i].wanted) && cases[i].wanted[j] != NULL; j++) {
+      assert_contains(text, cases[i].wanted[j]);
+    }
+  }
+  kit_free(kit);
+}
+
 /* Kinds that nobody wrote sections for. */
 static void test_other_kinds(void **state)
 {
@@ -344,11 +455,12 @@ static void test_absent(void **state)
 int main(void)
 {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_a_pod),           cmocka_unit_test(test_a_deployment),
-      cmocka_unit_test(test_a_service),       cmocka_unit_test(test_sections_not_allowed),
-      cmocka_unit_test(test_a_node),          cmocka_unit_test(test_secrets_and_configmaps),
-      cmocka_unit_test(test_other_kinds),     cmocka_unit_test(test_budgets),
-      cmocka_unit_test(test_hostile_objects), cmocka_unit_test(test_absent),
+      cmocka_unit_test(test_a_pod),      cmocka_unit_test(test_a_deployment),
+      cmocka_unit_test(test_a_service),  cmocka_unit_test(test_sections_not_allowed),
+      cmocka_unit_test(test_a_node),     cmocka_unit_test(test_secrets_and_configmaps),
+      cmocka_unit_test(test_many_kinds), cmocka_unit_test(test_other_kinds),
+      cmocka_unit_test(test_budgets),    cmocka_unit_test(test_hostile_objects),
+      cmocka_unit_test(test_absent),
   };
   km_log_init(KM_LOG_CRITICAL, KM_LOG_TEXT);
   return cmocka_run_group_tests(tests, NULL, NULL);
