@@ -87,6 +87,8 @@ void describe_end(struct describe *d);
 /* TEXT, several lines of it, indented, at most MAX_BYTES; says how much there is when it is cut. */
 void describe_block(struct describe *d, const char *text, size_t len, size_t max_bytes);
 
+/* VAL if it is an object, else one without members: yyjson_obj_foreach may be given nothing else. */
+yyjson_val *describe_members(yyjson_val *val);
 /* VAL as one line of "a=1 b={c=2}". */
 void describe_put_flat(yyjson_val *val, struct km_buf *out);
 void describe_put_selector(yyjson_val *selector, struct km_buf *out);

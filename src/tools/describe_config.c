@@ -36,13 +36,13 @@ static void write_configmap(struct describe *d)
   size_t i, max;
   yyjson_val *key, *value;
   describe_line(d, "keys", "%zu", yyjson_obj_size(data) + yyjson_obj_size(binary));
-  yyjson_obj_foreach(data, i, max, key, value)
+  yyjson_obj_foreach(describe_members(data), i, max, key, value)
   {
     if (i < MAX_KEYS && yyjson_is_str(value)) {
       write_text(d, yyjson_get_str(key), value);
     }
   }
-  yyjson_obj_foreach(binary, i, max, key, value)
+  yyjson_obj_foreach(describe_members(binary), i, max, key, value)
   {
     if (i < MAX_KEYS && yyjson_is_str(value)) {
       describe_line(d, yyjson_get_str(key), "%zu bytes, binary", decoded_size(value));
@@ -73,7 +73,7 @@ static void write_quota(struct describe *d, yyjson_val *quota, const char *label
   sheet_column(&sheet, "HARD");
   size_t i, max;
   yyjson_val *key, *value;
-  yyjson_obj_foreach(hard, i, max, key, value)
+  yyjson_obj_foreach(describe_members(hard), i, max, key, value)
   {
     const char *name = yyjson_get_str(key);
     sheet_row(&sheet, NULL);
@@ -94,7 +94,7 @@ static size_t add_limit(struct sheet *sheet, yyjson_val *limit)
   for (size_t i = 0; i < KM_ARRAY_LEN(members); i++) {
     size_t j, max;
     yyjson_val *key, *value;
-    yyjson_obj_foreach(km_json_obj(limit, members[i]), j, max, key, value)
+    yyjson_obj_foreach(describe_members(km_json_obj(limit, members[i])), j, max, key, value)
     {
       const char *name = yyjson_get_str(key);
       bool told = false; /* by an earlier member */

@@ -276,7 +276,7 @@ static void put_projected(yyjson_val *projected, struct km_buf *out)
   yyjson_val *item, *key, *source;
   yyjson_arr_foreach(km_json_arr(projected, "sources"), i, max, item)
   {
-    yyjson_obj_foreach(item, j, member_count, key, source)
+    yyjson_obj_foreach(describe_members(item), j, member_count, key, source)
     {
       km_buf_printf(out, "%s%s", i + j > 0 ? ", " : " ", yyjson_get_str(key));
       put_member(source, "name", " ", out);
@@ -294,7 +294,7 @@ static void put_volume_source(yyjson_val *source, struct km_buf *out)
 {
   size_t i, max;
   yyjson_val *key, *val;
-  yyjson_obj_foreach(source, i, max, key, val)
+  yyjson_obj_foreach(describe_members(source), i, max, key, val)
   {
     if (!yyjson_equals_str(key, "defaultMode") || km_json_int(source, "defaultMode", 0) != USUAL_MODE) {
       km_buf_printf(out, " %s=", yyjson_get_str(key));
@@ -309,7 +309,7 @@ static void write_volume(struct describe *d, yyjson_val *volume)
   const char *name = km_json_str(volume, "name");
   size_t i, max;
   yyjson_val *kind, *source;
-  yyjson_obj_foreach(volume, i, max, kind, source)
+  yyjson_obj_foreach(describe_members(volume), i, max, kind, source)
   {
     if (yyjson_equals_str(kind, "name")) {
       continue;

@@ -30,11 +30,18 @@ static void put_scalar(yyjson_val *val, struct km_buf *out)
   }
 }
 
+yyjson_val *describe_members(yyjson_val *val)
+{
+  /* With what yyjson_obj_foreach computes the address of before it sees that there is no member. */
+  static const yyjson_val none[3] = {{.tag = YYJSON_TYPE_OBJ}};
+  return yyjson_is_obj(val) ? val : km_unconst(none);
+}
+
 static void put_members(yyjson_val *val, const char *separator, struct km_buf *out)
 {
   size_t i, max;
   yyjson_val *key, *member;
-  yyjson_obj_foreach(val, i, max, key, member)
+  yyjson_obj_foreach(describe_members(val), i, max, key, member)
   {
     km_buf_puts(out, i > 0 ? separator : "");
     put_scalar(key, out);
