@@ -45,8 +45,8 @@ static struct km_schema resolve(yyjson_val *document, yyjson_val *field)
     const char *ref = km_json_str(schema.type, "$ref");
     yyjson_val *next = only_part(schema.type);
     if (ref != NULL && km_starts_with(ref, prefix)) {
-      next = yyjson_obj_get(components(document), ref + strlen(prefix));
       schema.name = last_part(ref + strlen(prefix));
+      next = yyjson_obj_get(components(document), ref + strlen(prefix));
     }
     if (next == NULL) {
       break;
