@@ -74,9 +74,12 @@ static bool is_of_kind(yyjson_val *schema, const char *group, const char *versio
 bool km_schema_of_kind(yyjson_val *document, const char *group, const char *version, const char *kind,
                        struct km_schema *ret)
 {
+  yyjson_val *schemas = components(document), *key, *schema;
   size_t i, max;
-  yyjson_val *key, *schema;
-  yyjson_obj_foreach(components(document), i, max, key, schema)
+  if (schemas == NULL) {
+    return false;
+  }
+  yyjson_obj_foreach(schemas, i, max, key, schema)
   {
     if (is_of_kind(schema, group, version, kind)) {
       *ret = resolve(document, schema);
@@ -169,9 +172,12 @@ static struct km_schema field_of(const struct km_schema *owner, const char *name
 void km_schema_each_field(const struct km_schema *schema,
                           void (*fn)(void *data, const char *name, const struct km_schema *field), void *data)
 {
+  yyjson_val *properties = km_json_obj(schema->type, "properties"), *key, *value;
   size_t i, max;
-  yyjson_val *key, *value;
-  yyjson_obj_foreach(km_json_obj(schema->type, "properties"), i, max, key, value)
+  if (properties == NULL) {
+    return;
+  }
+  yyjson_obj_foreach(properties, i, max, key, value)
   {
     struct km_schema field = field_of(schema, yyjson_get_str(key), value);
     fn(data, yyjson_get_str(key), &field);

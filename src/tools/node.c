@@ -103,6 +103,9 @@ static const char *read_roles(struct km_arena *arena, yyjson_val *labels)
   const char *roles[16];
   size_t count = 0, i, max;
   yyjson_val *key, *value;
+  if (labels == NULL) {
+    return "<none>";
+  }
   yyjson_obj_foreach(labels, i, max, key, value)
   {
     const char *label = yyjson_get_str(key);

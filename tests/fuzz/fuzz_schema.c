@@ -13,9 +13,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 #define KIND "\"x-kubernetes-group-version-kind\":[{\"group\":\"\",\"version\":\"v1\",\"kind\":\"Pod\"}]"
 
 static const char small[] =
-    "{\"components\":{\"schemas\":{\"a.Pod\":{" KIND ",\"properties\":{\"spec\":{\"allOf\":[{\"$ref\":\"#/components/schemas/a.Spec\"}]},"
-    "\"self\":{\"$ref\":\"#/components/schemas/a.Pod\"},\"labels\":{\"additionalProperties\":{\"type\":\"string\"}}}},"
-    "\"a.Spec\":{\"required\":[\"list\"],\"properties\":{\"list\":{\"items\":{\"items\":{\"type\":\"integer\"}}}}}}}}";
+    "{\"components\":{\"schemas\":{\"a.Pod\":{" KIND
+    ",\"properties\":{\"spec\":{\"allOf\":[{\"$ref\":\"#/components/schemas/a.Spec\"}]},"
+    "\"self\":{\"$ref\":\"#/components/schemas/"
+    "a.Pod\"},\"labels\":{\"additionalProperties\":{\"type\":\"string\"}}}},"
+    "\"a.Spec\":{\"required\":[\"list\"],\"properties\":{\"list\":{\"items\":{\"items\":{\"type\":"
+    "\"integer\"}}}}}}}}";
 
 static bool find_root(struct km_arena *arena, const char *json, size_t len, struct km_schema *ret)
 {
@@ -64,7 +67,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
   if (rc == KM_OK) {
     look_at(&found);
   } else {
-    KM_ASSERT((rc == KM_E_NOT_FOUND || rc == KM_E_INVALID) && strstr(err.message, "position ") == err.message);
+    KM_ASSERT((rc == KM_E_NOT_FOUND || rc == KM_E_INVALID) &&
+              strstr(err.message, "position ") == err.message);
   }
   km_arena_free(arena);
   return 0;
