@@ -309,8 +309,12 @@ enum km_rc km_where_test(struct km_where *where, yyjson_val *object, bool *ret, 
 {
   where->tested = true;
   for (size_t i = 0; i < where->path_count; i++) {
-    if (!where->paths[i].found) {
-      km_path_eval(where->compiled[i], object, note_found, &where->paths[i].found);
+    struct km_where_path *path = &where->paths[i];
+    if ((path->ordered && !path->asked_for) || !path->found) {
+      bool found = false;
+      km_path_eval(where->compiled[i], object, note_found, &found);
+      path->found = path->found || found;
+      path->missing += found ? 0 : 1;
     }
   }
   return eval(where->root, object, ret, err);
@@ -327,6 +331,18 @@ const char *km_where_never_found(const struct km_where *where)
   for (size_t i = 0; i < where->path_count && where->tested; i++) {
     if (!where->paths[i].found) {
       return where->paths[i].text;
+    }
+  }
+  return NULL;
+}
+
+const char *km_where_often_missing(const struct km_where *where, int64_t *ret_objects)
+{
+  for (size_t i = 0; i < where->path_count; i++) {
+    const struct km_where_path *path = &where->paths[i];
+    if (path->ordered && !path->asked_for && path->missing > 0) {
+      *ret_objects = path->missing;
+      return path->text;
     }
   }
   return NULL;

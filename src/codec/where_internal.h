@@ -81,7 +81,10 @@ struct km_where_node {
 
 struct km_where_path {
   const char *text;
-  bool found; /* selected something in some object */
+  bool ordered;    /* compared by order, and */
+  bool asked_for;  /* asked whether it exists */
+  bool found;      /* selected something in some object */
+  int64_t missing; /* objects in which it selected nothing; counted if only ordered */
 };
 
 struct km_where {

@@ -360,12 +360,26 @@ static enum km_rc parse_regex(struct parser *parser, struct km_where_test *test,
   return advance(parser, err);
 }
 
+/* What the tests do with the path that OPERAND is, if it is one. */
+static void note_use(struct km_where *where, const struct km_where_operand *operand, bool by_order)
+{
+  for (size_t i = 0; operand->type == KM_OPERAND_PATH && i < where->path_count; i++) {
+    if (where->compiled[i] == operand->path) {
+      *(by_order ? &where->paths[i].ordered : &where->paths[i].asked_for) = true;
+    }
+  }
+}
+
 /* AT is where the right side begins. */
 static enum km_rc check_order(const struct parser *parser, const struct km_where_test *test, const char *at,
                               struct km_error *err)
 {
-  bool orders = test->op >= KM_OP_LESS && test->op <= KM_OP_GREATER_EQUAL;
-  if (!orders || test->right.type != KM_OPERAND_VALUES || test->right.values[0].type > KM_VALUE_BOOL) {
+  if (test->op < KM_OP_LESS || test->op > KM_OP_GREATER_EQUAL) {
+    return KM_OK;
+  }
+  note_use(parser->where, &test->left, true);
+  note_use(parser->where, &test->right, true);
+  if (test->right.type != KM_OPERAND_VALUES || test->right.values[0].type > KM_VALUE_BOOL) {
     return KM_OK;
   }
   refuse(parser, at, err, "null, true and false have no order");
@@ -407,6 +421,7 @@ static enum km_rc parse_exists(struct parser *parser, struct km_where_test *test
   test->op = KM_OP_EXISTS;
   test->left.type = KM_OPERAND_PATH;
   rc = parse_path(parser, &test->left.path, err);
+  note_use(parser->where, &test->left, false);
   return rc == KM_OK && brackets ? take_symbol(parser, ")", ")", err) : rc;
 }
 
@@ -428,6 +443,7 @@ static enum km_rc parse_test(struct parser *parser, struct km_where_test *test, 
   test->op = operation.op;
   test->negated = operation.negated;
   if (test->op == KM_OP_EXISTS) {
+    note_use(parser->where, &test->left, false);
     return test->left.type == KM_OPERAND_PATH ? KM_OK : no_path(parser, at, err);
   }
   rc = parse_right(parser, operation.list, test, err);

@@ -100,6 +100,25 @@ static struct place next_place(const struct yield *yield)
   return next;
 }
 
+/* Paths of the condition that say nothing, or nothing of some objects. */
+static void write_missing(const struct lister *lister, struct km_buf *out)
+{
+  int64_t objects = 0;
+  const char *path = km_where_never_found(lister->where);
+  if (path != NULL) {
+    km_buf_printf(out, "# `where`: no object read has %.120s: is the path right?\n", path);
+    return;
+  }
+  path = km_where_often_missing(lister->where, &objects);
+  if (path != NULL) {
+    km_buf_printf(out,
+                  "# `where`: %lld of the objects read ha%s no %.120s, where < and > do not hold; a number "
+                  "that is 0 is often "
+                  "left out: add `or not exists`\n",
+                  (long long)objects, objects == 1 ? "s" : "ve", path);
+  }
+}
+
 void lister_write_warnings(const struct lister *lister, struct km_buf *out)
 {
   if (lister->narrowed) {
@@ -110,9 +129,8 @@ void lister_write_warnings(const struct lister *lister, struct km_buf *out)
   if (lister->inconsistent) {
     km_buf_puts(out, "# the list changed while it was read: rows may be missing or appear twice\n");
   }
-  const char *unknown = lister->where != NULL ? km_where_never_found(lister->where) : NULL;
-  if (unknown != NULL && lister->seen > 0) {
-    km_buf_printf(out, "# `where`: no object read has %.120s: is the path right?\n", unknown);
+  if (lister->where != NULL && lister->seen > 0) {
+    write_missing(lister, out);
   }
 }
 

@@ -39,5 +39,8 @@ const struct km_path *const *km_where_paths(const struct km_where *where, size_t
 /* The text of the first path that selected nothing in any object tested so far, NULL if none or nothing was tested: a
  * condition on it says nothing. */
 const char *km_where_never_found(const struct km_where *where);
+/* The text of the first path compared by order (<, <=, >, >=) that was missing in some objects tested so far, and in how many;
+ * NULL if none, or if the condition asks whether it exists. Such a comparison does not hold there, though Kubernetes leaves out many a number that is 0. */
+const char *km_where_often_missing(const struct km_where *where, int64_t *ret_objects);
 
 #endif

@@ -428,6 +428,28 @@ static void test_cheaper_than_parsing(void **state)
   km_arena_free(arena);
 }
 
+static void test_paths_that_are_missing_where_order_matters(void **state)
+{
+  (void)state;
+  struct km_arena *arena = km_arena_new(1 << 20);
+  struct km_where *where = compile(arena, ".kind = x or .ready < .wanted");
+  struct km_error err = {0};
+  bool result = true;
+  int64_t objects = 0;
+  assert_int_equal(km_where_test(where, parse(arena, "{\"ready\":1,\"wanted\":2}"), &result, &err), KM_OK);
+  assert_true(result);
+  assert_null(km_where_often_missing(where, &objects)); /* .kind is missing, but not compared by order */
+  assert_int_equal(km_where_test(where, parse(arena, "{\"wanted\":2}"), &result, &err), KM_OK);
+  assert_false(result);
+  assert_string_equal(km_where_often_missing(where, &objects), ".ready");
+  assert_int_equal(objects, 1);
+  where = compile(arena, ".ready < 2 or not exists .ready");
+  assert_int_equal(km_where_test(where, parse(arena, "{}"), &result, &err), KM_OK);
+  assert_true(result);
+  assert_null(km_where_often_missing(where, &objects)); /* the question has thought of it */
+  km_arena_free(arena);
+}
+
 int main(void)
 {
   const struct CMUnitTest tests[] = {
@@ -437,6 +459,7 @@ int main(void)
       cmocka_unit_test(test_bounds),
       cmocka_unit_test(test_an_expensive_expression),
       cmocka_unit_test(test_paths_that_are_never_found),
+      cmocka_unit_test(test_paths_that_are_missing_where_order_matters),
       cmocka_unit_test(test_cheaper_than_parsing),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
