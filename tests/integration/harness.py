@@ -298,21 +298,41 @@ class World:
     def with_kubeconfig(self, path):
         return self.cli(env={"KUBECONFIG": path})
 
-    def api(self, path, accept="application/json", method="GET"):
-        """(status, document) straight from prod's API server, as its administrator."""
-        status, body = self.raw(path, accept, method)
+    def connect(self, token_file=None):
+        """A connection to prod's API server itself, as its administrator unless the request is to have a token."""
+        tls = ssl.create_default_context(cafile=self.vars["PROD_CA"])
+        if token_file is None:
+            tls.load_cert_chain(self.vars["PROD_ADMIN_CRT"], self.vars["PROD_ADMIN_KEY"])
+        address = urllib.parse.urlsplit(self.vars["PROD_URL"])
+        return http.client.HTTPSConnection(address.hostname, address.port, context=tls, timeout=self.limit)
+
+    def api(self, path, accept="application/json", method="GET", **options):
+        """(status, document) straight from prod's API server."""
+        status, body = self.raw(path, accept, method, **options)
         return status, json.loads(body)
 
-    def raw(self, path, accept, method="GET"):
+    def raw(self, path, accept, method="GET", body=None, content_type="application/json", token_file=None):
         """The same, with the body as it comes."""
-        tls = ssl.create_default_context(cafile=self.vars["PROD_CA"])
-        tls.load_cert_chain(self.vars["PROD_ADMIN_CRT"], self.vars["PROD_ADMIN_KEY"])
-        address = urllib.parse.urlsplit(self.vars["PROD_URL"])
-        connection = http.client.HTTPSConnection(address.hostname, address.port, context=tls, timeout=self.limit)
+        headers = {"Accept": accept, "Content-Type": content_type}
+        if token_file is not None:
+            with open(token_file, encoding="utf-8") as file:
+                headers["Authorization"] = f"Bearer {file.read().strip()}"
+        connection = self.connect(token_file)
         try:
-            connection.request(method, path, headers={"Accept": accept})
+            connection.request(method, path, None if body is None else json.dumps(body), headers)
             response = connection.getresponse()
             return response.status, response.read()
+        finally:
+            connection.close()
+
+    def watch(self, path):
+        """The events of a watch until the server ends it."""
+        connection = self.connect()
+        try:
+            connection.request("GET", path, headers={"Accept": "application/json"})
+            response = connection.getresponse()
+            equal(response.status, 200, f"GET {path}")
+            return [json.loads(line) for line in response.read().splitlines()]
         finally:
             connection.close()
 

@@ -1,5 +1,5 @@
 /* From a request to its answer: which resource the path names, whether the caller may, and who answers. Refusals have the
- * words of the real API server. The simulator only reads: a write is refused with 405. */
+ * words of the real API server. Takes the cluster's lock: what writes has it alone. */
 #include <stdarg.h>
 #include <string.h>
 
@@ -96,8 +96,8 @@ static const char *verb_of(const struct sim_request *request, const struct sim_t
   return target->name[0] != '\0' ? "get" : "list";
 }
 
-static bool may(const struct sim_request *request, const struct sim_target *target, const char *verb,
-                struct sim_answer *answer)
+bool sim_may(const struct sim_request *request, const struct sim_target *target, const char *verb,
+             struct sim_answer *answer)
 {
   struct km_arena *arena = request->arena;
   bool has_sub = target->subresource[0] != '\0', has_name = target->name[0] != '\0',
@@ -154,7 +154,7 @@ static void answer_resource(const struct sim_request *request, struct sim_target
                             struct sim_answer *answer)
 {
   const char *verb = verb_of(request, target);
-  if (!may(request, target, verb, answer)) {
+  if (!sim_may(request, target, verb, answer)) {
     return;
   }
   yyjson_val *found = sim_discovered(request->cluster, target->group, target->version, target->plural);
@@ -169,9 +169,10 @@ static void answer_resource(const struct sim_request *request, struct sim_target
   if (km_streq(verb, "create") && sim_review(request, target, answer)) {
     return;
   }
-  if (!km_streq(verb, "get") && !km_streq(verb, "list")) {
-    sim_fail(answer, 405, "MethodNotAllowed", "{}",
-             "the server does not allow this method on the requested resource");
+  if (km_streq(verb, "watch")) {
+    sim_watch(request, target, answer);
+  } else if (!km_streq(verb, "get") && !km_streq(verb, "list")) {
+    sim_write(request, target, verb, answer);
   } else if (target->subresource[0] != '\0') {
     answer_subresource(request, target, answer);
   } else if (target->name[0] != '\0') {
@@ -181,10 +182,8 @@ static void answer_resource(const struct sim_request *request, struct sim_target
   }
 }
 
-void sim_answer(const struct sim_request *request, struct sim_answer *answer)
+static void answer_locked(const struct sim_request *request, struct sim_answer *answer)
 {
-  answer->status = 200;
-  answer->type = "application/json";
   bool anonymous = sim_in_group(request->who, "system:unauthenticated");
   struct sim_target target;
   if (km_streq(request->path, "/version")) {
@@ -201,4 +200,14 @@ void sim_answer(const struct sim_request *request, struct sim_answer *answer)
     answer->type = "text/plain";
     km_buf_puts(&answer->body, "404 page not found\n");
   }
+}
+
+void sim_answer(const struct sim_request *request, struct sim_answer *answer)
+{
+  answer->status = 200;
+  answer->type = "application/json";
+  pthread_rwlock_t *lock = &request->cluster->lock;
+  (void)(km_streq(request->method, "GET") ? pthread_rwlock_rdlock(lock) : pthread_rwlock_wrlock(lock));
+  answer_locked(request, answer);
+  (void)pthread_rwlock_unlock(lock);
 }

@@ -43,29 +43,28 @@ static void move_timestamps(const struct loader *loader, char *json)
   }
 }
 
-static const char *keep(const struct loader *loader, yyjson_mut_val *val)
+static const char *keep(struct km_arena *arena, yyjson_mut_val *val)
 {
   size_t len = 0;
   char *text = yyjson_mut_val_write(val, YYJSON_WRITE_NOFLAG, &len);
-  const char *kept = km_arena_strndup(loader->arena, text, len);
+  const char *kept = km_arena_strndup(arena, text, len);
   free(text);
   return kept;
 }
 
-static const char *metadata_text(const struct loader *loader, yyjson_val *root)
+static const char *metadata_text(struct km_arena *arena, yyjson_val *root)
 {
   yyjson_mut_doc *doc = yyjson_mut_doc_new(NULL);
   yyjson_mut_val *out = yyjson_mut_obj(doc);
   yyjson_mut_obj_add_str(doc, out, "kind", "PartialObjectMetadata");
   yyjson_mut_obj_add_str(doc, out, "apiVersion", "meta.k8s.io/v1");
   yyjson_mut_obj_add_val(doc, out, "metadata", yyjson_val_mut_copy(doc, yyjson_obj_get(root, "metadata")));
-  const char *text = keep(loader, out);
+  const char *text = keep(arena, out);
   yyjson_mut_doc_free(doc);
   return text;
 }
 
-static const char *item_text(const struct loader *loader, const struct sim_resource *resource,
-                             yyjson_val *root)
+static const char *item_text(struct km_arena *arena, const struct sim_resource *resource, yyjson_val *root)
 {
   yyjson_mut_doc *doc = yyjson_mut_doc_new(NULL);
   yyjson_mut_val *copy = yyjson_val_mut_copy(doc, root);
@@ -74,18 +73,17 @@ static const char *item_text(const struct loader *loader, const struct sim_resou
     yyjson_mut_obj_remove_key(copy, "kind");
     yyjson_mut_obj_remove_key(copy, "apiVersion");
   }
-  const char *text = keep(loader, copy);
+  const char *text = keep(arena, copy);
   yyjson_mut_doc_free(doc);
   return text;
 }
 
-/* JSON is changed, and stays the object's text. */
-static void make_object(const struct loader *loader, const struct sim_resource *resource, char *json,
-                        yyjson_val *cells, struct sim_object *ret)
+void sim_object_make(struct km_arena *arena, const struct sim_resource *resource, char *json,
+                     yyjson_val *cells, struct sim_object *ret)
 {
   struct km_error err;
   yyjson_doc *doc = NULL;
-  KM_ASSERT(km_json_parse(loader->arena, json, strlen(json), KM_JSON_MAX_DEPTH, &doc, &err) == KM_OK);
+  KM_ASSERT(km_json_parse(arena, json, strlen(json), KM_JSON_MAX_DEPTH, &doc, &err) == KM_OK);
   yyjson_val *root = yyjson_doc_get_root(doc);
   yyjson_val *metadata = km_json_obj(root, "metadata");
   const char *ns = km_json_str(metadata, "namespace"), *created = km_json_str(metadata, "creationTimestamp");
@@ -94,18 +92,22 @@ static void make_object(const struct loader *loader, const struct sim_resource *
                              .root = root,
                              .cells = cells,
                              .json = json,
-                             .item = item_text(loader, resource, root),
-                             .metadata = metadata_text(loader, root)};
+                             .item = item_text(arena, resource, root),
+                             .metadata = metadata_text(arena, root)};
   if (created != NULL) {
     (void)km_rfc3339_parse(created, strlen(created), &ret->created_ms);
   }
 }
 
+int sim_object_order(const struct sim_object *a, const struct sim_object *b)
+{
+  int order = strcmp(a->ns, b->ns);
+  return order != 0 ? order : strcmp(a->name, b->name);
+}
+
 static int by_key(const void *a, const void *b)
 {
-  const struct sim_object *left = a, *right = b;
-  int order = strcmp(left->ns, right->ns);
-  return order != 0 ? order : strcmp(left->name, right->name);
+  return sim_object_order(a, b);
 }
 
 /* --- a cluster ---------------------------------------------------------------------------------------------------------- */
@@ -129,8 +131,8 @@ static void load_resource(const struct loader *loader, yyjson_val *recorded, str
     km_buf_init(&json, MAX_FILE_BYTES);
     km_json_write_val(km_json_obj(item, "object"), false, &json);
     move_timestamps(loader, json.data);
-    make_object(loader, &resource, km_arena_strndup(loader->arena, json.data, json.len),
-                km_json_arr(item, "cells"), &resource.objects[resource.count++]);
+    sim_object_make(loader->arena, &resource, km_arena_strndup(loader->arena, json.data, json.len),
+                    km_json_arr(item, "cells"), &resource.objects[resource.count++]);
     km_buf_done(&json);
   }
   qsort(resource.objects, resource.count, sizeof(*resource.objects), by_key);
@@ -168,7 +170,7 @@ static void add_pods(const struct loader *loader, struct sim_cluster *cluster, l
     char *json = replaced(loader->arena, model.json, model.name, name);
     json = replaced(loader->arena, json, km_arena_printf(loader->arena, "\"namespace\":\"%s\"", model.ns),
                     "\"namespace\":\"load\"");
-    make_object(loader, pods, json, model.cells, &all[pods->count++]);
+    sim_object_make(loader->arena, pods, json, model.cells, &all[pods->count++]);
   }
   qsort(all, pods->count, sizeof(*all), by_key);
   pods->objects = all;
@@ -235,6 +237,10 @@ enum km_rc sim_cluster_load(struct km_arena *arena, const char *dir, const char 
     load_resource(&loader, yyjson_arr_get(documents, i), &cluster.resources[cluster.count++]);
   }
   add_pods(&loader, &cluster, pods);
+  cluster.arena = arena;
+  cluster.written = SIM_RESOURCE_VERSION;
+  cluster.changes = KM_ARENA_ARRAY(arena, struct sim_change, SIM_MAX_CHANGES);
+  (void)pthread_rwlock_init(&cluster.lock, NULL);
   *ret = cluster;
   return KM_OK;
 }

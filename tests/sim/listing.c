@@ -13,24 +13,23 @@
 
 #include "kube_mcp/base/banned.h"
 
-enum form { FORM_OBJECTS, FORM_METADATA, FORM_TABLE };
+#define TABLE_HEAD "{\"kind\":\"Table\",\"apiVersion\":\"meta.k8s.io/v1\""
 
 struct page {
   const struct sim_request *request;
   const struct sim_target *target;
-  enum form form;
-  struct sim_selector *labels, *fields;
+  struct sim_view view;
   struct sim_object start; /* objects up to this key were sent already; name NULL = from the first */
   int64_t limit;           /* 0 = all */
 };
 
-static enum form wanted_form(const struct sim_request *request, const struct sim_target *target)
+static enum sim_form wanted_form(const struct sim_request *request, const struct sim_target *target)
 {
   bool has_table = target->resource == NULL || yyjson_arr_size(target->resource->columns) > 0;
   if (strstr(request->accept, "as=Table") != NULL && has_table) {
-    return FORM_TABLE;
+    return SIM_FORM_TABLE;
   }
-  return strstr(request->accept, "as=PartialObjectMetadata") != NULL ? FORM_METADATA : FORM_OBJECTS;
+  return strstr(request->accept, "as=PartialObjectMetadata") != NULL ? SIM_FORM_METADATA : SIM_FORM_OBJECTS;
 }
 
 /* --- tables ------------------------------------------------------------------------------------------------------------- */
@@ -39,12 +38,12 @@ static const char default_columns[] =
     "[{\"name\":\"Name\",\"type\":\"string\",\"format\":\"name\",\"priority\":0},"
     "{\"name\":\"Age\",\"type\":\"date\",\"format\":\"\",\"priority\":0}]";
 
-static void put_columns(const struct sim_target *target, struct km_buf *out)
+static void put_columns(const struct sim_view *view, struct km_buf *out)
 {
-  if (target->resource == NULL) {
+  if (view->resource == NULL) {
     km_buf_puts(out, default_columns);
   } else {
-    km_json_write_val(target->resource->columns, false, out);
+    km_json_write_val(view->resource->columns, false, out);
   }
 }
 
@@ -56,12 +55,22 @@ static void put_age(const struct sim_object *object, struct km_buf *out)
   km_buf_printf(out, "\"%s\"", age);
 }
 
-static void put_row(const struct page *page, const struct sim_object *object, struct km_buf *out)
+/* What a written object's other columns would show is not known. */
+static void put_cell(const struct sim_object *object, size_t index, struct km_buf *out)
+{
+  if (object->cells == NULL) {
+    km_buf_puts(out, "\"<unknown>\"");
+  } else {
+    km_json_write_val(yyjson_arr_get(object->cells, index), false, out);
+  }
+}
+
+static void put_row(const struct sim_view *view, const struct sim_object *object, struct km_buf *out)
 {
   km_buf_puts(out, "{\"cells\":[");
   size_t i, max;
   yyjson_val *column;
-  yyjson_arr_foreach(page->target->resource->columns, i, max, column)
+  yyjson_arr_foreach(view->resource->columns, i, max, column)
   {
     bool is_age =
         km_streq(km_json_str(column, "name"), "Age") || km_streq(km_json_str(column, "name"), "AGE");
@@ -71,31 +80,72 @@ static void put_row(const struct page *page, const struct sim_object *object, st
     } else if (is_age && object->created_ms != 0) {
       put_age(object, out);
     } else {
-      km_json_write_val(yyjson_arr_get(object->cells, i), false, out);
+      put_cell(object, i, out);
     }
   }
-  const char *include = sim_query(page->request, "includeObject");
-  const char *shown = km_streq(include, "Object") ? object->json
-                      : km_streq(include, "None") ? NULL
-                                                  : object->metadata;
+  const char *shown = km_streq(view->include, "Object") ? object->json
+                      : km_streq(view->include, "None") ? NULL
+                                                        : object->metadata;
   km_buf_printf(out, "],\"object\":%s}", shown == NULL ? "null" : shown);
 }
 
-static void put_item(const struct page *page, const struct sim_object *object, struct km_buf *out)
+void sim_view_put_item(const struct sim_view *view, const struct sim_object *object, struct km_buf *out)
 {
-  switch (page->form) {
-  case FORM_TABLE: put_row(page, object, out); break;
-  case FORM_METADATA: km_buf_puts(out, object->metadata); break;
-  case FORM_OBJECTS: km_buf_puts(out, object->item); break;
+  switch (view->form) {
+  case SIM_FORM_TABLE: put_row(view, object, out); break;
+  case SIM_FORM_METADATA: km_buf_puts(out, object->metadata); break;
+  case SIM_FORM_OBJECTS: km_buf_puts(out, object->item); break;
   }
+}
+
+void sim_view_put(const struct sim_view *view, const struct sim_cluster *cluster,
+                  const struct sim_object *object, struct km_buf *out)
+{
+  if (view->form != SIM_FORM_TABLE) {
+    km_buf_puts(out, view->form == SIM_FORM_METADATA ? object->metadata : object->json);
+    return;
+  }
+  km_buf_printf(out, TABLE_HEAD ",\"metadata\":{\"resourceVersion\":\"%llu\"},\"columnDefinitions\":",
+                (unsigned long long)cluster->written);
+  put_columns(view, out);
+  km_buf_puts(out, ",\"rows\":[");
+  put_row(view, object, out);
+  km_buf_puts(out, "]}");
+}
+
+bool sim_view_open(const struct sim_request *request, const struct sim_target *target, struct km_arena *arena,
+                   struct sim_view *ret, struct sim_answer *answer)
+{
+  struct km_error err = {0};
+  struct sim_view view = {.form = wanted_form(request, target),
+                          .resource = target->resource,
+                          .ns = km_arena_strdup(arena, target->ns),
+                          .include = km_arena_strdup(arena, sim_query(request, "includeObject"))};
+  view.labels = sim_labels_parse(arena, sim_query(request, "labelSelector"), &err);
+  if (view.labels != NULL) {
+    view.fields = sim_fields_parse(arena, sim_query(request, "fieldSelector"), target, &err);
+  }
+  if (view.fields == NULL) {
+    sim_fail(answer, 400, "BadRequest", NULL, "%s", err.message);
+    return false;
+  }
+  *ret = view;
+  return true;
+}
+
+bool sim_view_has(const struct sim_view *view, const struct sim_object *object)
+{
+  return (view->ns[0] == '\0' || km_streq(object->ns, view->ns)) &&
+         sim_selector_matches(view->labels, object) && sim_selector_matches(view->fields, object);
 }
 
 /* --- paging ------------------------------------------------------------------------------------------------------------- */
 
-static const char *write_token(struct km_arena *arena, const struct sim_object *last)
+static const char *write_token(const struct sim_request *request, const struct sim_object *last)
 {
-  char *text = km_arena_printf(arena, "{\"v\":\"meta.k8s.io/v1\",\"rv\":%d,\"start\":\"/%s/%s\"}",
-                               SIM_RESOURCE_VERSION, last->ns, last->name);
+  struct km_arena *arena = request->arena;
+  char *text = km_arena_printf(arena, "{\"v\":\"meta.k8s.io/v1\",\"rv\":%llu,\"start\":\"/%s/%s\"}",
+                               (unsigned long long)request->cluster->written, last->ns, last->name);
   return km_base64url_encode(arena, text, strlen(text));
 }
 
@@ -115,7 +165,7 @@ static void refuse_expired(const struct page *page, struct sim_answer *answer)
   char *hole = strstr(text, "\"metadata\":{}");
   km_buf_clear(body);
   km_buf_append(body, text, (size_t)(hole - text));
-  km_buf_printf(body, "\"metadata\":{\"continue\":\"%s\"}%s", write_token(page->request->arena, &page->start),
+  km_buf_printf(body, "\"metadata\":{\"continue\":\"%s\"}%s", write_token(page->request, &page->start),
                 hole + strlen("\"metadata\":{}"));
 }
 
@@ -140,7 +190,7 @@ static bool read_token(struct page *page, const char *token, struct sim_answer *
   }
   page->start = (struct sim_object){.ns = km_arena_strndup(arena, start + 1, (size_t)(slash - start) - 1),
                                     .name = slash + 1};
-  if (km_json_int(yyjson_doc_get_root(doc), "rv", 0) != SIM_RESOURCE_VERSION) {
+  if ((uint64_t)km_json_int(yyjson_doc_get_root(doc), "rv", 0) != page->request->cluster->written) {
     refuse_expired(page, answer);
     return false;
   }
@@ -155,9 +205,7 @@ static bool is_after(const struct sim_object *object, const struct sim_object *s
 
 static bool belongs(const struct page *page, const struct sim_object *object)
 {
-  bool here = page->target->ns[0] == '\0' || km_streq(object->ns, page->target->ns);
-  return here && (page->start.name == NULL || is_after(object, &page->start)) &&
-         sim_selector_matches(page->labels, object) && sim_selector_matches(page->fields, object);
+  return (page->start.name == NULL || is_after(object, &page->start)) && sim_view_has(&page->view, object);
 }
 
 /* Reads the query; false when it has been refused. */
@@ -165,22 +213,17 @@ static bool read_query(struct page *page, struct sim_answer *answer)
 {
   const struct sim_request *request = page->request;
   const char *limit = sim_query(request, "limit"), *token = sim_query(request, "continue");
-  struct km_error err = {0};
   if (*limit != '\0' && !km_parse_i64(limit, &page->limit)) {
     sim_fail(answer, 400, "BadRequest", NULL, "strconv.ParseInt: parsing \"%s\": invalid syntax", limit);
     return false;
   }
-  page->labels = sim_labels_parse(request->arena, sim_query(request, "labelSelector"), &err);
-  page->fields = page->labels == NULL ? NULL
-                                      : sim_fields_parse(request->arena, sim_query(request, "fieldSelector"),
-                                                         page->target, &err);
-  if (page->fields == NULL) {
-    sim_fail(answer, 400, "BadRequest", NULL, "%s", err.message);
+  if (!sim_view_open(request, page->target, request->arena, &page->view, answer)) {
     return false;
   }
   int64_t version = 0;
   if (km_streq(sim_query(request, "resourceVersionMatch"), "Exact") &&
-      km_parse_i64(sim_query(request, "resourceVersion"), &version) && version != SIM_RESOURCE_VERSION) {
+      km_parse_i64(sim_query(request, "resourceVersion"), &version) &&
+      (uint64_t)version != request->cluster->written) {
     sim_fail(answer, 410, "Expired", NULL, "The provided resource version is too old.");
     return false;
   }
@@ -191,12 +234,12 @@ static bool read_query(struct page *page, struct sim_answer *answer)
 static void put_head(const struct page *page, struct km_buf *out)
 {
   const struct sim_target *target = page->target;
-  switch (page->form) {
-  case FORM_TABLE: km_buf_puts(out, "{\"kind\":\"Table\",\"apiVersion\":\"meta.k8s.io/v1\""); break;
-  case FORM_METADATA:
+  switch (page->view.form) {
+  case SIM_FORM_TABLE: km_buf_puts(out, TABLE_HEAD); break;
+  case SIM_FORM_METADATA:
     km_buf_puts(out, "{\"kind\":\"PartialObjectMetadataList\",\"apiVersion\":\"meta.k8s.io/v1\"");
     break;
-  case FORM_OBJECTS:
+  case SIM_FORM_OBJECTS:
     km_buf_printf(out, "{\"kind\":\"%sList\",\"apiVersion\":\"%s%s%s\"", target->kind, target->group,
                   target->group[0] == '\0' ? "" : "/", target->version);
     break;
@@ -208,9 +251,10 @@ static void put_metadata(const struct page *page, const struct sim_object *last,
 {
   bool selected = sim_query(page->request, "labelSelector")[0] != '\0' ||
                   sim_query(page->request, "fieldSelector")[0] != '\0';
-  km_buf_printf(out, ",\"metadata\":{\"resourceVersion\":\"%d\"", SIM_RESOURCE_VERSION);
+  km_buf_printf(out, ",\"metadata\":{\"resourceVersion\":\"%llu\"",
+                (unsigned long long)page->request->cluster->written);
   if (left > 0) {
-    km_buf_printf(out, ",\"continue\":\"%s\"", write_token(page->request->arena, last));
+    km_buf_printf(out, ",\"continue\":\"%s\"", write_token(page->request, last));
     if (!selected) {
       km_buf_printf(out, ",\"remainingItemCount\":%zu", left);
     }
@@ -220,7 +264,7 @@ static void put_metadata(const struct page *page, const struct sim_object *last,
 
 void sim_list(const struct sim_request *request, const struct sim_target *target, struct sim_answer *answer)
 {
-  struct page page = {.request = request, .target = target, .form = wanted_form(request, target)};
+  struct page page = {.request = request, .target = target};
   if (!read_query(&page, answer)) {
     return;
   }
@@ -240,15 +284,15 @@ void sim_list(const struct sim_request *request, const struct sim_target *target
       continue;
     }
     km_buf_puts(&items, sent++ == 0 ? "" : ",");
-    put_item(&page, object, &items);
+    sim_view_put_item(&page.view, object, &items);
     last = object;
   }
   struct km_buf *out = &answer->body;
   put_head(&page, out);
   put_metadata(&page, last, left, out);
-  if (page.form == FORM_TABLE) {
+  if (page.view.form == SIM_FORM_TABLE) {
     km_buf_puts(out, ",\"columnDefinitions\":");
-    put_columns(target, out);
+    put_columns(&page.view, out);
     km_buf_puts(out, ",\"rows\":[");
   } else {
     km_buf_puts(out, ",\"items\":[");
@@ -270,18 +314,9 @@ void sim_get(const struct sim_request *request, const struct sim_target *target,
              target->group, target->name);
     return;
   }
-  struct page page = {.request = request, .target = target, .form = wanted_form(request, target)};
-  struct km_buf *out = &answer->body;
-  if (page.form == FORM_TABLE) {
-    put_head(&page, out);
-    km_buf_printf(out,
-                  ",\"metadata\":{\"resourceVersion\":\"%d\"},\"columnDefinitions\":", SIM_RESOURCE_VERSION);
-    put_columns(target, out);
-    km_buf_puts(out, ",\"rows\":[");
-    put_row(&page, object, out);
-    km_buf_puts(out, "]}\n");
-    return;
+  struct sim_view view;
+  if (sim_view_open(request, target, request->arena, &view, answer)) {
+    sim_view_put(&view, request->cluster, object, &answer->body);
+    km_buf_putc(&answer->body, '\n');
   }
-  km_buf_puts(out, page.form == FORM_METADATA ? object->metadata : object->json);
-  km_buf_putc(out, '\n');
 }

@@ -1,10 +1,12 @@
-/* The logs of pods: invented lines, one every two seconds until the simulator was started, the same at every request.
- * Options and refusals are those of a real API server and its kubelets. The annotation of the pod's template says what
+/* The logs of pods: invented lines, one every two seconds until the simulator was started, the same at every request;
+ * who follows a log gets more of them, quicker. Options and refusals are those of a real API server and its kubelets. The annotation of the pod's template says what
  * odd content there is, as for tests/cluster/agent/logs.go. */
 #include <inttypes.h>
 #include <pthread.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "kube_mcp/base/alloc.h"
 #include "kube_mcp/base/clock.h"
 #include "kube_mcp/base/str.h"
 #include "kube_mcp/codec/json.h"
@@ -14,6 +16,7 @@
 
 #define LINES           300
 #define INTERVAL_MS     2000
+#define FOLLOW_MS       100
 #define LONG_LINE_BYTES ((size_t)102400)
 
 /* The options of one request. */
@@ -264,6 +267,13 @@ static const char *annotation(const struct sim_object *pod, const char *key)
   return value == NULL ? "" : value;
 }
 
+static void put_stamp(int64_t time_ms, struct km_buf *out)
+{
+  char stamp[32];
+  km_rfc3339(stamp, sizeof(stamp), time_ms);
+  km_buf_printf(out, "%.23s000000Z ", stamp);
+}
+
 static void put_log(const struct sim_object *pod, const char *container, const struct options *options,
                     bool crashed, struct km_buf *out)
 {
@@ -277,9 +287,7 @@ static void put_log(const struct sim_object *pod, const char *container, const s
       continue;
     }
     if (options->timestamps) {
-      char stamp[32];
-      km_rfc3339(stamp, sizeof(stamp), time_ms);
-      km_buf_printf(out, "%.23s000000Z ", stamp);
+      put_stamp(time_ms, out);
     }
     if (crashed) {
       put_crash(container, i, out);
@@ -291,6 +299,57 @@ static void put_log(const struct sim_object *pod, const char *container, const s
   if (options->limit_bytes >= 0 && out->len > (size_t)options->limit_bytes) {
     km_buf_truncate(out, (size_t)options->limit_bytes);
   }
+}
+
+/* --- following ---------------------------------------------------------------------------------------------------------- */
+
+/* A log that goes on: what there was, then a line every FOLLOW_MS. */
+struct following {
+  char container[64];
+  bool timestamps;
+  int64_t next;
+  struct km_buf pending;
+  size_t read;
+};
+
+static size_t read_following(void *state, char *buf, size_t max)
+{
+  struct following *following = state;
+  if (following->read == following->pending.len) {
+    if (!sim_pause(FOLLOW_MS)) {
+      return 0;
+    }
+    km_buf_clear(&following->pending);
+    following->read = 0;
+    if (following->timestamps) {
+      put_stamp(km_clock_wall_ms(), &following->pending);
+    }
+    put_usual(following->container, following->next++, &following->pending);
+    km_buf_putc(&following->pending, '\n');
+  }
+  size_t left = following->pending.len - following->read, len = left < max ? left : max;
+  memcpy(buf, following->pending.data + following->read, len);
+  following->read += len;
+  return len;
+}
+
+static void free_following(void *state)
+{
+  struct following *following = state;
+  km_buf_done(&following->pending);
+  free(following);
+}
+
+/* ANSWER has the lines so far. */
+static void follow(const char *container, const struct options *options, struct sim_answer *answer)
+{
+  struct following *following = KM_NEW(struct following);
+  *following = (struct following){.next = LINES, .timestamps = options->timestamps};
+  (void)km_strcopy(following->container, sizeof(following->container), container);
+  km_buf_init(&following->pending, SIM_MAX_ANSWER);
+  km_buf_append(&following->pending, answer->body.data, answer->body.len);
+  km_buf_clear(&answer->body);
+  answer->stream = (struct sim_stream){.read = read_following, .free = free_following, .state = following};
 }
 
 void sim_logs(const struct sim_request *request, const struct sim_object *pod, struct sim_answer *answer)
@@ -315,4 +374,7 @@ void sim_logs(const struct sim_request *request, const struct sim_object *pod, s
   bool crashed = options.previous || km_json_at(status, "state", "waiting", NULL) != NULL;
   answer->type = "text/plain";
   put_log(pod, container, &options, crashed, &answer->body);
+  if (is_true(request, "follow") && !crashed) {
+    follow(container, &options, answer);
+  }
 }

@@ -174,6 +174,7 @@ int main(int argc, char **argv)
     (void)fprintf(stderr, "kube-mcp-sim: %s\n", err.message);
   }
   sim_faults_clear();
+  sim_stop_pauses();
   for (size_t i = 0; i < KM_ARRAY_LEN(sim.servers); i++) {
     sim_server_stop(sim.servers[i]);
   }

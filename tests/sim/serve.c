@@ -6,8 +6,10 @@
 #include <gnutls/gnutls.h>
 #include <gnutls/x509.h>
 #include <microhttpd.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "kube_mcp/base/alloc.h"
 #include "kube_mcp/base/str.h"
@@ -15,11 +17,12 @@
 
 #include "kube_mcp/base/banned.h"
 
-#define MAX_REQUEST_BODY ((size_t)1024 * 1024)
+#define MAX_REQUEST_BODY ((size_t)4 * 1024 * 1024)
+#define STREAM_BLOCK     ((size_t)16 * 1024)
 
 struct sim_server {
   struct MHD_Daemon *daemon;
-  const struct sim_cluster *cluster; /* NULL: takes faults */
+  struct sim_cluster *cluster; /* NULL: takes faults */
   const struct sim_login *logins;
   size_t login_count;
 };
@@ -126,8 +129,30 @@ static bool impersonate(struct MHD_Connection *connection, struct sim_identity *
 
 /* --- answers ------------------------------------------------------------------------------------------------------------ */
 
+static ssize_t read_stream(void *data, uint64_t position, char *buf, size_t max)
+{
+  (void)position;
+  const struct sim_stream *stream = data;
+  size_t len = stream->read(stream->state, buf, max);
+  return len == 0 ? MHD_CONTENT_READER_END_OF_STREAM : (ssize_t)len;
+}
+
+static void free_stream(void *data)
+{
+  struct sim_stream *stream = data;
+  stream->free(stream->state);
+  free(stream);
+}
+
 struct MHD_Response *sim_whole_response(struct sim_answer *answer)
 {
+  if (answer->stream.read != NULL) {
+    struct sim_stream *stream = KM_NEW(struct sim_stream);
+    *stream = answer->stream;
+    km_buf_done(&answer->body);
+    return MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, STREAM_BLOCK, read_stream, stream,
+                                             free_stream);
+  }
   size_t len = answer->body.len;
   return MHD_create_response_from_buffer(len, km_buf_detach(&answer->body, NULL), MHD_RESPMEM_MUST_FREE);
 }
@@ -183,6 +208,7 @@ static enum MHD_Result answer_request(const struct sim_server *server, struct MH
                                 .path = url,
                                 .accept = header(connection, "Accept"),
                                 .token = bearer_of(connection),
+                                .content_type = header(connection, "Content-Type"),
                                 .body = body,
                                 .query = query_value,
                                 .query_data = connection};
@@ -233,6 +259,21 @@ static void on_completed(void *data, struct MHD_Connection *connection, void **s
   }
 }
 
+/* --- stopping ----------------------------------------------------------------------------------------------------------- */
+
+static atomic_bool stopping;
+
+bool sim_pause(long ms)
+{
+  (void)nanosleep(&(struct timespec){.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000L}, NULL);
+  return !atomic_load(&stopping);
+}
+
+void sim_stop_pauses(void)
+{
+  atomic_store(&stopping, true);
+}
+
 /* --- servers ------------------------------------------------------------------------------------------------------------ */
 
 static enum km_rc start(struct sim_server *server, const struct sim_pki *pki, unsigned port,
@@ -260,7 +301,7 @@ static enum km_rc start(struct sim_server *server, const struct sim_pki *pki, un
   return KM_OK;
 }
 
-enum km_rc sim_server_start(const struct sim_cluster *cluster, const struct sim_pki *pki,
+enum km_rc sim_server_start(struct sim_cluster *cluster, const struct sim_pki *pki,
                             const struct sim_login *logins, size_t login_count, unsigned port,
                             struct sim_server **ret, struct km_error *err)
 {

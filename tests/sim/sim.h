@@ -1,10 +1,13 @@
-/* The simulator: two Kubernetes API servers that answer reads from recorded data, as the real ones did.
+/* The simulator: two Kubernetes API servers that answer from recorded data, as the real ones did.
  *
- * A request goes serve.c (HTTP, identity, faults) -> answer.c (which resource, may they) -> listing.c, discovery.c,
- * logs.c. The data never changes after start, so nothing but the list of faults needs a lock. */
+ * A request goes serve.c (HTTP, identity) -> faults.c (shall it go wrong?) -> answer.c (which resource, may they) ->
+ * listing.c, watch.c, logs.c, discovery.c to read, write.c and store.c to change; spoil.c makes wrong what a fault says.
+ * A cluster's data is guarded by its lock, which answer.c takes for each request and watches take for each look. */
 #ifndef SIM_H
 #define SIM_H
 
+#include <pthread.h>
+#include <sys/types.h>
 #include <yyjson.h>
 
 #include "kube_mcp/base/arena.h"
@@ -13,7 +16,8 @@
 
 #define SIM_MAX_ANSWER       ((size_t)256 * 1024 * 1024)
 #define SIM_MAX_GROUPS       8
-#define SIM_RESOURCE_VERSION 100000 /* of every list */
+#define SIM_RESOURCE_VERSION 100000 /* of the data as it was recorded */
+#define SIM_MAX_CHANGES      1000   /* that watches can ask for */
 
 /* --- data ----------------------------------------------------------------------------------------------------------- */
 
@@ -34,11 +38,24 @@ struct sim_resource {
   size_t count;
 };
 
+/* One write. */
+struct sim_change {
+  uint64_t version;
+  const struct sim_resource *resource;
+  bool had_before, has_after;
+  struct sim_object before, after;
+};
+
 struct sim_cluster {
   const char *name;
-  yyjson_val *version;       /* what /version answers */
-  yyjson_val *core, *groups; /* arrays of APIGroupDiscovery */
-  yyjson_val *openapi;       /* {documents, schemas} */
+  struct km_arena *arena; /* of everything below; changed under the lock only */
+  pthread_rwlock_t lock;
+  uint64_t written;           /* version of the last write */
+  struct sim_change *changes; /* a ring */
+  size_t change_count;        /* ever */
+  yyjson_val *version;        /* what /version answers */
+  yyjson_val *core, *groups;  /* arrays of APIGroupDiscovery */
+  yyjson_val *openapi;        /* {documents, schemas} */
   struct sim_resource *resources;
   size_t count;
 };
@@ -51,6 +68,22 @@ const struct sim_resource *sim_resource_find(const struct sim_cluster *cluster, 
                                              const char *plural);
 const struct sim_object *sim_object_find(const struct sim_resource *resource, const char *ns,
                                          const char *name);
+/* By namespace and name, the order they are listed in. */
+int sim_object_order(const struct sim_object *a, const struct sim_object *b);
+/* JSON, the arena's, stays the object's text. CELLS may be NULL: not known. */
+void sim_object_make(struct km_arena *arena, const struct sim_resource *resource, char *json,
+                     yyjson_val *cells, struct sim_object *ret);
+
+/* Stores OBJECT, of DOC, in place of OLD (NULL: new) under the next version. */
+const struct sim_object *sim_store_put(struct sim_cluster *cluster, const struct sim_resource *resource,
+                                       yyjson_mut_doc *doc, yyjson_mut_val *object,
+                                       const struct sim_object *old);
+void sim_store_remove(struct sim_cluster *cluster, const struct sim_resource *resource,
+                      const struct sim_object *object);
+/* The version from which on changes are known. */
+uint64_t sim_oldest_version(const struct sim_cluster *cluster);
+/* The first change after VERSION, or NULL. */
+const struct sim_change *sim_change_after(const struct sim_cluster *cluster, uint64_t version);
 
 /* --- one request ---------------------------------------------------------------------------------------------------- */
 
@@ -61,18 +94,27 @@ struct sim_identity {
 };
 
 struct sim_request {
-  const struct sim_cluster *cluster;
+  struct sim_cluster *cluster;
   const struct sim_identity *who;
   struct km_arena *arena;
-  const char *method, *path, *accept, *token /* of the Authorization header */, *body;
+  const char *method, *path, *accept, *token /* of the Authorization header */, *content_type, *body;
   const char *(*query)(void *data, const char *name); /* NULL when absent */
   void *query_data;
+};
+
+/* A body that comes in the course of time. */
+struct sim_stream {
+  /* At most MAX bytes, waiting for them; 0 at the end, and when the simulator stops. */
+  size_t (*read)(void *state, char *buf, size_t max);
+  void (*free)(void *state);
+  void *state;
 };
 
 struct sim_answer {
   unsigned status;
   const char *type;
   struct km_buf body;
+  struct sim_stream stream; /* instead of BODY unless its `read` is NULL */
 };
 
 /* The resource that a path names, after discovery. */
@@ -87,7 +129,38 @@ void sim_answer(const struct sim_request *request, struct sim_answer *answer);
 void sim_fail(struct sim_answer *answer, unsigned status, const char *reason, const char *details,
               const char *format, ...) KM_PRINTF(5, 6);
 const char *sim_query(const struct sim_request *request, const char *name); /* "" when absent */
+/* False, with the answer a refusal, when the caller may not do that. */
+bool sim_may(const struct sim_request *request, const struct sim_target *target, const char *verb,
+             struct sim_answer *answer);
+/* Sleeps for MS; false as soon as the simulator stops. */
+bool sim_pause(long ms);
+void sim_stop_pauses(void);
 
+/* What a caller wants to see, and in which form. */
+enum sim_form { SIM_FORM_OBJECTS, SIM_FORM_METADATA, SIM_FORM_TABLE };
+
+struct sim_view {
+  enum sim_form form;
+  const struct sim_resource *resource; /* may be NULL */
+  const char *ns, *include;
+  struct sim_selector *labels, *fields;
+};
+/* In memory of ARENA; false when the request has been refused. */
+bool sim_view_open(const struct sim_request *request, const struct sim_target *target, struct km_arena *arena,
+                   struct sim_view *ret, struct sim_answer *answer);
+bool sim_view_has(const struct sim_view *view, const struct sim_object *object);
+/* One object by itself, and as the member of a list. */
+void sim_view_put(const struct sim_view *view, const struct sim_cluster *cluster,
+                  const struct sim_object *object, struct km_buf *out);
+void sim_view_put_item(const struct sim_view *view, const struct sim_object *object, struct km_buf *out);
+
+void sim_watch(const struct sim_request *request, const struct sim_target *target, struct sim_answer *answer);
+/* create, update, patch or delete. */
+void sim_write(const struct sim_request *request, const struct sim_target *target, const char *verb,
+               struct sim_answer *answer);
+/* Both change OBJECT; the latter is false when an operation does not apply. */
+void sim_merge_strategic(yyjson_mut_doc *doc, yyjson_mut_val *object, yyjson_mut_val *patch);
+bool sim_patch_json(yyjson_mut_doc *doc, yyjson_mut_val *object, yyjson_mut_val *operations);
 void sim_list(const struct sim_request *request, const struct sim_target *target, struct sim_answer *answer);
 void sim_get(const struct sim_request *request, const struct sim_target *target, struct sim_answer *answer);
 void sim_logs(const struct sim_request *request, const struct sim_object *pod, struct sim_answer *answer);
@@ -191,7 +264,7 @@ struct sim_login {
 };
 
 struct sim_server; /* one API server, or the one that takes faults */
-enum km_rc sim_server_start(const struct sim_cluster *cluster, const struct sim_pki *pki,
+enum km_rc sim_server_start(struct sim_cluster *cluster, const struct sim_pki *pki,
                             const struct sim_login *logins, size_t login_count, unsigned port,
                             struct sim_server **ret, struct km_error *err);
 enum km_rc sim_admin_start(unsigned port, struct sim_server **ret, struct km_error *err);

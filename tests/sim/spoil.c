@@ -14,6 +14,7 @@
 
 #define BLOCK_BYTES   ((size_t)16 * 1024)
 #define HUGE_BYTES    8388608
+#define STREAM_BYTES  ((size_t)1000)
 #define TRICKLE_BYTES 16
 #define TRICKLE_MS    100
 #define ENDLESS_HEAD  "{\"kind\":\"List\",\"apiVersion\":\"v1\",\"metadata\":{},\"items\":[{}"
@@ -38,10 +39,13 @@ static const struct {
     {SIM_BODY_EMPTY, "application/json", "", 0},
 };
 
-static void replace_body(const struct sim_fault *fault, struct sim_answer *answer)
+/* True when nothing of the good answer is left. */
+static bool replace_body(const struct sim_fault *fault, struct sim_answer *answer)
 {
+  bool replaced = false;
   for (size_t i = 0; i < KM_ARRAY_LEN(wrong); i++) {
     if (wrong[i].body == fault->body) {
+      replaced = true;
       answer->type = wrong[i].type;
       km_buf_clear(&answer->body);
       km_buf_append(&answer->body, wrong[i].text, wrong[i].len > 0 ? wrong[i].len : strlen(wrong[i].text));
@@ -55,6 +59,7 @@ static void replace_body(const struct sim_fault *fault, struct sim_answer *answe
       km_buf_append(&answer->body, blanks, sizeof(blanks));
     }
   }
+  return replaced;
 }
 
 /* --- bodies that are sent wrongly --------------------------------------------------------------------------------------- */
@@ -64,7 +69,8 @@ struct sending {
   struct sim_fault fault;
   int fd;
   char *data;
-  size_t len, end; /* END: where the connection breaks; LEN = never */
+  struct sim_stream stream; /* instead of DATA unless its `read` is NULL */
+  size_t len, end;          /* END: where the connection breaks; LEN = never */
 };
 
 /* Cuts the connection off with a reset: what MHD does to the socket afterwards no longer reaches the client. */
@@ -77,6 +83,17 @@ static void cut_off(int fd)
 static int socket_of(struct MHD_Connection *connection)
 {
   return MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
+}
+
+/* LEN bytes of the stream at most; true when it was read. */
+static bool read_stream(const struct sending *sending, char *buf, size_t len, ssize_t *ret)
+{
+  if (sending->stream.read == NULL) {
+    return false;
+  }
+  size_t got = sending->stream.read(sending->stream.state, buf, len);
+  *ret = got == 0 ? MHD_CONTENT_READER_END_OF_STREAM : (ssize_t)got;
+  return true;
 }
 
 static ssize_t read_part(void *data, uint64_t position, char *buf, size_t max)
@@ -96,8 +113,11 @@ static ssize_t read_part(void *data, uint64_t position, char *buf, size_t max)
       return MHD_CONTENT_READER_END_WITH_ERROR;
     }
   }
-  memcpy(buf, sending->data + position, len);
-  return (ssize_t)len;
+  ssize_t got = (ssize_t)len;
+  if (!read_stream(sending, buf, len, &got)) {
+    memcpy(buf, sending->data + position, len);
+  }
+  return got;
 }
 
 /* The start of a list and then more of it, or blanks, until faults are cleared or the client has enough. */
@@ -118,9 +138,17 @@ static ssize_t read_endless(void *data, uint64_t position, char *buf, size_t max
   return (ssize_t)len;
 }
 
+static void free_stream(const struct sim_stream *stream)
+{
+  if (stream->read != NULL) {
+    stream->free(stream->state);
+  }
+}
+
 static void free_sending(void *data)
 {
   struct sending *sending = data;
+  free_stream(&sending->stream);
   free(sending->data);
   free(sending);
 }
@@ -129,15 +157,23 @@ static struct MHD_Response *send_wrongly(const struct sim_fault *fault, struct M
                                          struct sim_answer *answer)
 {
   struct sending *sending = KM_NEW(struct sending);
-  *sending = (struct sending){.fault = *fault, .fd = socket_of(connection), .len = answer->body.len};
+  *sending = (struct sending){
+      .fault = *fault, .fd = socket_of(connection), .stream = answer->stream, .len = answer->body.len};
   sending->data = km_buf_detach(&answer->body, NULL);
   sending->end = fault->body == SIM_BODY_TRICKLE ? sending->len : sending->len / 2;
+  bool streams = sending->stream.read != NULL;
+  if (streams) {
+    sending->len = SIZE_MAX;
+    sending->end = fault->body == SIM_BODY_TRICKLE ? SIZE_MAX
+                   : fault->bytes > 0              ? (size_t)fault->bytes
+                                                   : STREAM_BYTES;
+  }
   if (fault->body == SIM_BODY_TRICKLE) {
     sending->fault.bytes = fault->bytes > 0 ? fault->bytes : TRICKLE_BYTES;
     sending->fault.interval_ms = fault->interval_ms > 0 ? fault->interval_ms : TRICKLE_MS;
   }
   bool endless = fault->body == SIM_BODY_ENDLESS || fault->body == SIM_BODY_BLANK;
-  bool in_chunks = endless || fault->body == SIM_BODY_TRUNCATED_CHUNKS;
+  bool in_chunks = endless || streams || fault->body == SIM_BODY_TRUNCATED_CHUNKS;
   return MHD_create_response_from_callback(in_chunks ? MHD_SIZE_UNKNOWN : sending->len, BLOCK_BYTES,
                                            endless ? read_endless : read_part, sending, free_sending);
 }
@@ -147,7 +183,10 @@ struct MHD_Response *sim_spoil(const struct sim_fault *fault, struct MHD_Connect
 {
   struct MHD_Response *response = NULL;
   sim_fault_refuse(fault, answer);
-  replace_body(fault, answer);
+  if (replace_body(fault, answer) || fault->status != 0 || fault->body == SIM_BODY_RESET) {
+    free_stream(&answer->stream);
+    answer->stream = (struct sim_stream){0};
+  }
   switch (fault->body) {
   case SIM_BODY_RESET:
     cut_off(socket_of(connection));
