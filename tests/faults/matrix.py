@@ -64,6 +64,7 @@ CALLS = {
     "events_list": [
         Call({}, later=True),
         Call({"namespace": "shop", "type": "Warning", "output": "json"}),
+        Call({"type": "Warning", "since": "24h"}, later=True),
     ],
     "nodes_summary": [
         Call({}, later=True, tolerant="# pods may not be listed"),
@@ -129,7 +130,7 @@ FAULTS = [
     status(503, "Unreachable", once="ok"),
     status(504, "Timeout"),
     Fault("delay", {"delay_ms": 8000}, ("Timeout",)),
-    body("trickle", "Timeout"),
+    body("trickle", "Timeout", bytes=2),
     body("reset", "Unreachable", once="ok"),
     body("reset_within", "Unreachable", once="ok"),
     body("truncated", "KubernetesError", once="ok"),
