@@ -52,6 +52,12 @@ static size_t fair_rows(const struct merged *merged, size_t budget)
   }
 }
 
+/* What each of COUNT gets of WHOLE, rounded up. */
+static size_t fair_share(size_t whole, size_t count)
+{
+  return count > 0 ? (whole + count - 1) / count : whole;
+}
+
 /* Rows by context, at most MOST of each; or all in their common order. */
 static void choose_candidates(struct merged *merged, size_t most)
 {
@@ -128,7 +134,7 @@ static void show_merged(struct merged *merged, size_t budget, struct km_buf *out
   for (int round = 0; round < FAIR_ROUNDS; round++, guess -= guess / 6) {
     km_buf_clear(out);
     size_t most = fair_rows(merged, guess);
-    size_t fair_limit = limit > 0 ? ((size_t)limit + merged->count - 1) / merged->count : SIZE_MAX;
+    size_t fair_limit = limit > 0 ? fair_share((size_t)limit, merged->count) : SIZE_MAX;
     choose_candidates(merged, most < fair_limit ? most : fair_limit);
     bool all = table ? show_merged_table(merged, budget, out) : show_merged_texts(merged, budget, out);
     if (all || sorted || limit > 0) {

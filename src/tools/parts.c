@@ -223,7 +223,7 @@ enum km_rc run_in_contexts(struct km_call *call, const struct in_contexts *how, 
     return rc;
   }
   size_t most = toolbox(call)->max_result_bytes;
-  size_t share = most / parts.count;
+  size_t share = parts.count > 0 ? most / parts.count : most;
   struct sections sections = {.how = how,
                               .toolbox = *toolbox(call),
                               .errors = KM_ARENA_ARRAY(call->arena, struct km_error, parts.count)};
