@@ -186,6 +186,7 @@ static void lister_reset(struct lister *lister)
   lister->stopped = KM_OK;
   lister->resume_token = lister->start.token;
   lister->resource_version = NULL;
+  lister->spans = NULL;
   lister->form = choose_form(lister);
   rows_clear(&lister->rows);
   if (listing->group_by.count > 0) {
@@ -234,7 +235,7 @@ static enum km_rc list_from_start(struct lister *lister)
   if (rc == KM_OK && lister->resume_token != NULL) {
     lister->only_counts = true;
     lister->form = KM_LIST_TABLE_BARE;
-    rc = walk_form(lister);
+    rc = lister_count_rest(lister, walk_form);
   }
   return rc;
 }

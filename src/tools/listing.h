@@ -13,6 +13,8 @@
 #define MIN_BUDGET_BYTES ((size_t)512)
 #define MIN_ROW_BYTES    ((size_t)16) /* no row takes less in any answer */
 
+struct spans; /* listing_again.c */
+
 struct lister {
   struct km_call *call;
   const struct listing *listing;
@@ -53,6 +55,7 @@ struct lister {
   struct km_table *reader; /* reads cells */
   struct rows rows;
   struct km_table *left_out; /* counts what is not shown */
+  struct spans *spans;       /* how many rows each namespace has; NULL = not counted */
   struct place first_left;   /* an unsorted listing's first row without room, or the page behind the last */
   bool has_left;
   size_t budget;
@@ -104,7 +107,10 @@ void lister_leave_out(void *data, const struct row *row);
 
 /* Reads the cells of rows that were chosen by their objects. */
 enum km_rc lister_read_cells(struct lister *lister);
-/* Finds the namespaces of rows that came without objects, and counts those of the rows left out where that is cheap. FALSE
+/* Lets WALK read the rest of a list whose rows are only counted, and counts those of each namespace at the same time, where
+ * that is cheap. */
+enum km_rc lister_count_rest(struct lister *lister, enum km_rc (*walk)(struct lister *lister));
+/* Finds the namespaces of rows that came without objects, and how the rows left out divide among them if that was counted. FALSE
  * in *RET_FOUND: the cluster has changed too much, list again with metadata. */
 enum km_rc lister_find_namespaces(struct lister *lister, bool *ret_found);
 

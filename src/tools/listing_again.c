@@ -105,6 +105,8 @@ struct span {
 
 struct spans {
   struct lister *lister;
+  enum km_rc (*walk)(struct lister *lister);
+  enum km_rc rc; /* of the walk */
   struct span items[MAX_SPANS];
   size_t count;
   bool too_many;
@@ -192,39 +194,68 @@ static void count_left_out(struct lister *lister, const struct spans *spans, int
 static bool may_count(const struct lister *lister)
 {
   const struct listing *listing = lister->listing;
-  return lister->has_left && listing->limit == 0 && !lister->inconsistent && lister_total(lister) >= 0 &&
+  return lister->across && lister->has_left && listing->limit == 0 && !lister->inconsistent &&
          km_str_empty(listing->label_selector) && km_str_empty(listing->field_selector) &&
          !km_str_empty(lister->resource_version);
 }
 
-static bool find_by_counting(struct lister *lister)
+/* The namespaces that may have rows; none when they are too many or may not be listed. */
+static void list_namespaces(struct lister *lister, struct spans *spans)
 {
-  struct spans spans = {.lister = lister};
   struct km_list_query query = {
       .resource = &namespaces_resource, .form = KM_LIST_TABLE_BARE, .page_size = MAX_SPANS + 1};
   struct km_error unused = {0};
-  if (!may_count(lister) ||
-      km_client_list(lister->target.client, &query, &lister->target.request, on_namespaces, &spans,
-                     &unused) != KM_OK ||
-      spans.too_many) {
+  if (km_client_list(lister->target.client, &query, &lister->target.request, on_namespaces, spans, &unused) !=
+          KM_OK ||
+      spans->too_many) {
+    spans->count = 0;
+  }
+}
+
+/* The rest of the list is item 0, a namespace each of the others. */
+static void count_one(void *data, size_t index)
+{
+  struct spans *spans = data;
+  if (index == 0) {
+    spans->rc = spans->walk(spans->lister);
+  } else {
+    count_namespace(spans, index - 1);
+  }
+}
+
+enum km_rc lister_count_rest(struct lister *lister, enum km_rc (*walk)(struct lister *lister))
+{
+  struct spans *spans = KM_ARENA_NEW(lister->call->arena, struct spans);
+  *spans = (struct spans){.lister = lister, .walk = walk};
+  if (may_count(lister)) {
+    list_namespaces(lister, spans);
+  }
+  km_lane_map(toolbox(lister->call)->fan_out, 1 + spans->count, count_one, spans);
+  lister->spans = spans;
+  return spans->rc;
+}
+
+static bool find_by_counting(struct lister *lister)
+{
+  const struct spans *spans = lister->spans;
+  if (spans == NULL || spans->count == 0 || lister->inconsistent || lister_total(lister) < 0) {
     return false;
   }
-  km_lane_map(toolbox(lister->call)->fan_out, spans.count, count_namespace, &spans);
   int64_t total = 0, before = lister->start.before;
-  for (size_t i = 0; i < spans.count; i++) {
-    if (spans.items[i].count < 0) {
+  for (size_t i = 0; i < spans->count; i++) {
+    if (spans->items[i].count < 0) {
       return false;
     }
-    total += spans.items[i].count;
+    total += spans->items[i].count;
   }
   if (total != before + lister_total(lister)) {
     return false;
   }
   struct rows *rows = &lister->rows;
   for (size_t i = 0; i < rows->count; i++) {
-    rows->items[i]->ns = namespace_at(&spans, before + (int64_t)i);
+    rows->items[i]->ns = namespace_at(spans, before + (int64_t)i);
   }
-  count_left_out(lister, &spans, before + (int64_t)rows->count);
+  count_left_out(lister, spans, before + (int64_t)rows->count);
   return true;
 }
 
