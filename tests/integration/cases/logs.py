@@ -69,7 +69,8 @@ def timestamps_since_and_since_time(world):
     answer, raw = steady(world, lambda: world.call("pods_logs", namespace="shop", name=pod, since_time=moment, fold=False).ok(),
                          lambda: raw_log(world, "shop", pod, container="catalog", sinceTime=moment))
     equal(answer.lines(), raw, "since_time")
-    check(0 < len(raw) < 60, "some lines", len(raw))
+    everything = raw_log(world, "shop", pod, container="catalog")
+    check(len(stamped) - 10 <= len(raw) < len(everything), "some of the lines", len(raw), len(everything))
     world.call("pods_logs", namespace="shop", name=pod, since="1d", tail=5).ok()
     for wrong in ({"since": "soon"}, {"since": "0s"}, {"since_time": "yesterday"}, {"since": "5m", "since_time": moment}):
         world.call("pods_logs", namespace="shop", name=pod, **wrong).fails("ValidationError", "since")
