@@ -251,11 +251,12 @@ static enum km_rc fail_in_libcurl(const struct km_transfer *transfer, struct km_
   return fail(transfer, find_failure(transfer->code), err);
 }
 
-/* The connection went away under a request that may have been as good as any. */
+/* The connection went away under a request that may have been as good as any. CURLE_HTTP2 is also what a GOAWAY that
+ * leaves the request out ends in. */
 static bool is_lost(CURLcode code)
 {
   return code == CURLE_GOT_NOTHING || code == CURLE_SEND_ERROR || code == CURLE_RECV_ERROR ||
-         code == CURLE_PARTIAL_FILE || code == CURLE_HTTP2_STREAM;
+         code == CURLE_PARTIAL_FILE || code == CURLE_HTTP2 || code == CURLE_HTTP2_STREAM;
 }
 
 enum km_rc km_transfer_error(const struct km_transfer *transfer, struct km_error *err)

@@ -49,6 +49,7 @@ struct server {
   char url[64];
   gnutls_certificate_credentials_t credentials; /* NULL = plain */
   bool ask_certificate;
+  bool by_hand; /* offers HTTP/2; the handler is called once per connection and does the talking */
   pthread_t thread;
   atomic_bool stopping;
   atomic_uint connections, requests;
@@ -207,6 +208,10 @@ static inline bool server_handshake(struct exchange *x)
   if (server->ask_certificate) {
     gnutls_session_set_verify_cert(x->tls, NULL, 0);
   }
+  if (server->by_hand) {
+    unsigned char protocol[] = "h2";
+    gnutls_alpn_set_protocols(x->tls, &(gnutls_datum_t){.data = protocol, .size = 2}, 1, 0);
+  }
   gnutls_transport_set_int(x->tls, x->fd);
   int status = 0;
   do {
@@ -234,6 +239,10 @@ static inline void *server_connection_main(void *data)
       .server = server, .fd = server->fds[connection.slot], .connection = connection.slot + 1};
   char *buf = malloc(SERVER_REQUEST_MAX + 1);
   bool open = server_handshake(&x);
+  if (open && server->by_hand) {
+    (void)server->handler(&x);
+    open = false;
+  }
   while (open && !atomic_load(&server->stopping) && server_read(&x, buf)) {
     x.number++;
     atomic_fetch_add(&server->requests, 1);
@@ -289,11 +298,12 @@ static inline int listen_on_loopback(int *ret_port)
   return fd;
 }
 
-/* IDENTITY NULL: plain HTTP. CLIENT_CA: every client must show a certificate of it. */
-static inline struct server *server_start(server_handler *handler, const void *data,
-                                          const struct pki_pair *identity, const struct pki_pair *client_ca)
+static inline struct server *server_start_as(server_handler *handler, const void *data,
+                                             const struct pki_pair *identity,
+                                             const struct pki_pair *client_ca, bool by_hand)
 {
   struct server *server = calloc(1, sizeof(*server));
+  server->by_hand = by_hand;
   server->handler = handler;
   server->data = data;
   pthread_mutex_init(&server->lock, NULL);
@@ -312,6 +322,13 @@ static inline struct server *server_start(server_handler *handler, const void *d
   }
   assert_int_equal(pthread_create(&server->thread, NULL, server_main, server), 0);
   return server;
+}
+
+/* IDENTITY NULL: plain HTTP. CLIENT_CA: every client must show a certificate of it. */
+static inline struct server *server_start(server_handler *handler, const void *data,
+                                          const struct pki_pair *identity, const struct pki_pair *client_ca)
+{
+  return server_start_as(handler, data, identity, client_ca, false);
 }
 
 static inline void server_stop(struct server *server)
