@@ -157,6 +157,10 @@ static void answer_resource(const struct sim_request *request, struct sim_target
   if (!sim_may(request, target, verb, answer)) {
     return;
   }
+  if (sim_is_broken(request->cluster, target->group, target->version)) {
+    sim_fail(answer, 503, "ServiceUnavailable", NULL, "the server is currently unable to handle the request");
+    return;
+  }
   yyjson_val *found = sim_discovered(request->cluster, target->group, target->version, target->plural);
   bool namespaced = km_streq(km_json_str(found, "scope"), "Namespaced");
   if (found == NULL || (target->ns[0] != '\0' && !namespaced) ||

@@ -139,43 +139,6 @@ static void load_resource(const struct loader *loader, yyjson_val *recorded, str
   *ret = resource;
 }
 
-/* TEXT with every FROM replaced by TO. */
-static char *replaced(struct km_arena *arena, const char *text, const char *from, const char *to)
-{
-  struct km_buf out;
-  km_buf_init(&out, MAX_FILE_BYTES);
-  for (const char *hit; (hit = strstr(text, from)) != NULL; text = hit + strlen(from)) {
-    km_buf_append(&out, text, (size_t)(hit - text));
-    km_buf_puts(&out, to);
-  }
-  km_buf_puts(&out, text);
-  char *copy = km_arena_strndup(arena, out.data, out.len);
-  km_buf_done(&out);
-  return copy;
-}
-
-/* Adds COUNT copies of a running pod. */
-static void add_pods(const struct loader *loader, struct sim_cluster *cluster, long count)
-{
-  struct sim_resource *pods = km_unconst(sim_resource_find(cluster, "", "pods"));
-  if (count <= 0 || pods == NULL || pods->count == 0) {
-    return;
-  }
-  const struct sim_object model = pods->objects[0];
-  struct sim_object *all = KM_ARENA_ARRAY(loader->arena, struct sim_object, pods->count + (size_t)count);
-  memcpy(all, pods->objects, pods->count * sizeof(*all));
-  for (long i = 0; i < count; i++) {
-    char name[32];
-    (void)snprintf(name, sizeof(name), "load-%06ld", i);
-    char *json = replaced(loader->arena, model.json, model.name, name);
-    json = replaced(loader->arena, json, km_arena_printf(loader->arena, "\"namespace\":\"%s\"", model.ns),
-                    "\"namespace\":\"load\"");
-    sim_object_make(loader->arena, pods, json, model.cells, &all[pods->count++]);
-  }
-  qsort(all, pods->count, sizeof(*all), by_key);
-  pods->objects = all;
-}
-
 static enum km_rc read_json(struct km_arena *arena, const char *dir, const char *name, yyjson_val **ret,
                             struct km_error *err)
 {
@@ -205,7 +168,7 @@ static enum km_rc read_discovery(struct km_arena *arena, const char *dir, struct
   return rc;
 }
 
-enum km_rc sim_cluster_load(struct km_arena *arena, const char *dir, const char *name, long pods,
+enum km_rc sim_cluster_load(struct km_arena *arena, const char *dir, const char *name,
                             struct sim_cluster *ret, struct km_error *err)
 {
   struct sim_cluster cluster = {.name = name};
@@ -236,7 +199,6 @@ enum km_rc sim_cluster_load(struct km_arena *arena, const char *dir, const char 
   for (size_t i = 1; i < yyjson_arr_size(documents); i++) {
     load_resource(&loader, yyjson_arr_get(documents, i), &cluster.resources[cluster.count++]);
   }
-  add_pods(&loader, &cluster, pods);
   cluster.arena = arena;
   cluster.written = SIM_RESOURCE_VERSION;
   cluster.changes = KM_ARENA_ARRAY(arena, struct sim_change, SIM_MAX_CHANGES);

@@ -32,6 +32,11 @@ static yyjson_val *find_version(const struct sim_cluster *cluster, const char *g
   return NULL;
 }
 
+bool sim_is_broken(const struct sim_cluster *cluster, const char *group, const char *version)
+{
+  return km_streq(km_json_str(find_version(cluster, group, version), "freshness"), "Stale");
+}
+
 yyjson_val *sim_discovered(const struct sim_cluster *cluster, const char *group, const char *version,
                            const char *plural)
 {
@@ -126,6 +131,10 @@ bool sim_discovery(const struct sim_request *request, struct sim_answer *answer)
   yyjson_val *found = find_version(cluster, group, version);
   if (found == NULL) {
     return false;
+  }
+  if (sim_is_broken(cluster, group, version)) {
+    sim_fail(answer, 503, "ServiceUnavailable", NULL, "the server is currently unable to handle the request");
+    return true;
   }
   put_resource_list(group, version, found, &answer->body);
   return true;

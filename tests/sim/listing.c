@@ -199,13 +199,43 @@ static bool read_token(struct page *page, const char *token, struct sim_answer *
 
 static bool is_after(const struct sim_object *object, const struct sim_object *start)
 {
-  int order = strcmp(object->ns, start->ns);
-  return order > 0 || (order == 0 && strcmp(object->name, start->name) > 0);
+  return start->name == NULL || sim_object_order(object, start) > 0;
 }
 
-static bool belongs(const struct page *page, const struct sim_object *object)
+/* Of the first object after the start of the page. */
+static size_t first_index(const struct page *page)
 {
-  return (page->start.name == NULL || is_after(object, &page->start)) && sim_view_has(&page->view, object);
+  const struct sim_resource *resource = page->target->resource;
+  size_t low = 0, high = resource == NULL ? 0 : resource->count;
+  while (low < high) {
+    size_t middle = low + (high - low) / 2;
+    if (is_after(&resource->objects[middle], &page->start)) {
+      high = middle;
+    } else {
+      low = middle + 1;
+    }
+  }
+  return low;
+}
+
+static bool is_selected(const struct page *page)
+{
+  return sim_query(page->request, "labelSelector")[0] != '\0' ||
+         sim_query(page->request, "fieldSelector")[0] != '\0';
+}
+
+/* How many belong to the list from INDEX on; with selectors, which hide the number, only that there are some. */
+static size_t count_left(const struct page *page, size_t index)
+{
+  const struct sim_resource *resource = page->target->resource;
+  const char *ns = page->view.ns;
+  size_t left = is_selected(page) ? 1 : resource->count - index;
+  if (ns[0] != '\0' && !is_selected(page)) {
+    for (left = 0; index + left < resource->count && km_streq(resource->objects[index + left].ns, ns);) {
+      left++;
+    }
+  }
+  return left;
 }
 
 /* Reads the query; false when it has been refused. */
@@ -249,13 +279,11 @@ static void put_head(const struct page *page, struct km_buf *out)
 static void put_metadata(const struct page *page, const struct sim_object *last, size_t left,
                          struct km_buf *out)
 {
-  bool selected = sim_query(page->request, "labelSelector")[0] != '\0' ||
-                  sim_query(page->request, "fieldSelector")[0] != '\0';
   km_buf_printf(out, ",\"metadata\":{\"resourceVersion\":\"%llu\"",
                 (unsigned long long)page->request->cluster->written);
   if (left > 0) {
     km_buf_printf(out, ",\"continue\":\"%s\"", write_token(page->request, last));
-    if (!selected) {
+    if (!is_selected(page)) {
       km_buf_printf(out, ",\"remainingItemCount\":%zu", left);
     }
   }
@@ -274,14 +302,14 @@ void sim_list(const struct sim_request *request, const struct sim_target *target
   km_buf_init(&items, SIM_MAX_ANSWER);
   int64_t sent = 0;
   size_t left = 0;
-  for (size_t i = 0; resource != NULL && i < resource->count; i++) {
+  for (size_t i = first_index(&page); resource != NULL && i < resource->count; i++) {
     const struct sim_object *object = &resource->objects[i];
-    if (!belongs(&page, object)) {
+    if (!sim_view_has(&page.view, object)) {
       continue;
     }
     if (page.limit > 0 && sent == page.limit) {
-      left++;
-      continue;
+      left = count_left(&page, i);
+      break;
     }
     km_buf_puts(&items, sent++ == 0 ? "" : ",");
     sim_view_put_item(&page.view, object, &items);

@@ -7,8 +7,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
+#include "kube_mcp/base/clock.h"
 #include "kube_mcp/base/file.h"
 #include "kube_mcp/base/str.h"
 #include "kube_mcp/codec/json.h"
@@ -16,10 +18,13 @@
 
 #include "kube_mcp/base/banned.h"
 
+#define MAX_SKEW_S (INT64_C(366) * 24 * 3600)
+
 struct options {
   const char *dir, *data;
-  int64_t port_base; /* 0 = free ports */
-  int64_t pods;
+  int64_t port_base;    /* 0 = free ports */
+  struct sim_load load; /* of prod */
+  int64_t skew_s;
 };
 
 struct simulation {
@@ -32,13 +37,22 @@ struct simulation {
 static int usage(FILE *out)
 {
   (void)fputs("usage: kube-mcp-sim --dir DIR [--data DIR2] [--port-base N | --ports auto] [--pods N]\n"
+              "                    [--events N] [--crds N] [--skew SECONDS]\n"
               "Two simulated clusters on loopback, prod and staging. DIR/kubeconfig and DIR/env say how to "
               "reach them.\n"
               "  --data DIR2    recorded data (default: the one beside the sources)\n"
               "  --port-base N  ports N to N+3 instead of free ones\n"
-              "  --pods N       N generated pods more in prod, in the namespace load\n",
+              "  --pods N       N generated pods more in prod, in the namespace load\n"
+              "  --events N     the same for events\n"
+              "  --crds N       N kinds more in prod, and one aggregated API that does not answer\n"
+              "  --skew SECONDS how far the clocks of both clusters are ahead, negative: behind\n",
               out);
   return out == stdout ? 0 : 2;
+}
+
+static bool parse_number(const char *text, int64_t min, int64_t max, int64_t *ret)
+{
+  return km_parse_i64(text, ret) && *ret >= min && *ret <= max;
 }
 
 static bool parse(int argc, char **argv, struct options *ret)
@@ -52,9 +66,15 @@ static bool parse(int argc, char **argv, struct options *ret)
     } else if (km_streq(argv[i], "--data")) {
       options.data = value;
     } else if (km_streq(argv[i], "--port-base")) {
-      known = km_parse_i64(value, &options.port_base) && options.port_base > 0 && options.port_base < 65532;
+      known = parse_number(value, 1, 65531, &options.port_base);
     } else if (km_streq(argv[i], "--pods")) {
-      known = km_parse_i64(value, &options.pods) && options.pods >= 0 && options.pods <= 1000000;
+      known = parse_number(value, 0, 1000000, &options.load.pods);
+    } else if (km_streq(argv[i], "--events")) {
+      known = parse_number(value, 0, 1000000, &options.load.events);
+    } else if (km_streq(argv[i], "--crds")) {
+      known = parse_number(value, 0, 999, &options.load.kinds);
+    } else if (km_streq(argv[i], "--skew")) {
+      known = parse_number(value, -MAX_SKEW_S, MAX_SKEW_S, &options.skew_s);
     } else {
       known = km_streq(argv[i], "--ports") && km_streq(value, "auto");
     }
@@ -65,6 +85,36 @@ static bool parse(int argc, char **argv, struct options *ret)
   *ret = options;
   return argc % 2 == 1 && options.dir != NULL;
 }
+
+/* --- the clusters' clock -------------------------------------------------------------------------------------------------- */
+
+static int64_t skew_ms;
+
+static uint64_t monotonic_ns(void)
+{
+  struct timespec now;
+  (void)clock_gettime(CLOCK_MONOTONIC, &now);
+  return (uint64_t)now.tv_sec * KM_NS_PER_S + (uint64_t)now.tv_nsec;
+}
+
+static int64_t wrong_wall_ms(void)
+{
+  struct timespec now;
+  (void)clock_gettime(CLOCK_REALTIME, &now);
+  return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000 + skew_ms;
+}
+
+/* Everything that asks for the time gets the wrong one, save the certificates, which no skewed client would accept. */
+static void skew_clock(int64_t seconds)
+{
+  static const struct km_clock wrong = {.monotonic_ns = monotonic_ns, .wall_ms = wrong_wall_ms};
+  if (seconds != 0) {
+    skew_ms = seconds * 1000;
+    km_clock_install(&wrong);
+  }
+}
+
+/* --- starting ------------------------------------------------------------------------------------------------------------- */
 
 static enum km_rc reserve_dead_port(const struct options *options, struct simulation *sim,
                                     struct km_error *err)
@@ -84,11 +134,12 @@ static enum km_rc reserve_dead_port(const struct options *options, struct simula
 static enum km_rc load(const struct options *options, struct simulation *sim, struct km_error *err)
 {
   struct km_arena *arena = sim->world.arena;
-  enum km_rc rc = sim_cluster_load(arena, options->data, "prod", (long)options->pods, &sim->prod, err);
+  enum km_rc rc = sim_cluster_load(arena, options->data, "prod", &sim->prod, err);
   if (rc == KM_OK) {
-    rc = sim_cluster_load(arena, options->data, "staging", 0, &sim->staging, err);
+    rc = sim_cluster_load(arena, options->data, "staging", &sim->staging, err);
   }
   if (rc == KM_OK) {
+    sim_generate(&sim->prod, &options->load);
     rc = sim_pki_make(arena, "prod", &sim->world.prod, err);
   }
   return rc == KM_OK ? sim_pki_make(arena, "staging", &sim->world.staging, err) : rc;
@@ -166,6 +217,7 @@ int main(int argc, char **argv)
 
   struct simulation sim = {.world.arena = km_arena_new(SIZE_MAX), .dead_socket = -1};
   struct km_error err = {0};
+  skew_clock(options.skew_s);
   enum km_rc rc = run(&options, &sim, &err);
   if (rc == KM_OK) {
     int signal_number = 0;

@@ -12,6 +12,7 @@
 #include <time.h>
 
 #include "kube_mcp/base/alloc.h"
+#include "kube_mcp/base/clock.h"
 #include "kube_mcp/base/str.h"
 #include "sim.h"
 
@@ -157,6 +158,16 @@ struct MHD_Response *sim_whole_response(struct sim_answer *answer)
   return MHD_create_response_from_buffer(len, km_buf_detach(&answer->body, NULL), MHD_RESPMEM_MUST_FREE);
 }
 
+/* Ours may be wrong on purpose; libmicrohttpd would say the right time. */
+static void add_date(struct MHD_Response *response)
+{
+  char text[64];
+  struct tm tm;
+  time_t now = (time_t)(km_clock_wall_ms() / 1000);
+  (void)strftime(text, sizeof(text), "%a, %d %b %Y %H:%M:%S GMT", gmtime_r(&now, &tm));
+  (void)MHD_add_response_header(response, "Date", text);
+}
+
 /* RESPONSE may be NULL: the connection is closed then. */
 static enum MHD_Result send_response(struct MHD_Connection *connection, const struct sim_answer *answer,
                                      struct MHD_Response *response)
@@ -165,6 +176,7 @@ static enum MHD_Result send_response(struct MHD_Connection *connection, const st
     return MHD_NO;
   }
   (void)MHD_add_response_header(response, "Content-Type", answer->type);
+  add_date(response);
   enum MHD_Result result = MHD_queue_response(connection, answer->status, response);
   MHD_destroy_response(response);
   return result;
@@ -281,8 +293,8 @@ static enum km_rc start(struct sim_server *server, const struct sim_pki *pki, un
 {
   struct sockaddr_in address = {
       .sin_family = AF_INET, .sin_port = htons((uint16_t)port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-  unsigned flags =
-      MHD_USE_THREAD_PER_CONNECTION | MHD_USE_INTERNAL_POLLING_THREAD | (pki == NULL ? 0U : MHD_USE_TLS);
+  unsigned flags = MHD_USE_THREAD_PER_CONNECTION | MHD_USE_INTERNAL_POLLING_THREAD |
+                   MHD_USE_SUPPRESS_DATE_NO_CLOCK | (pki == NULL ? 0U : MHD_USE_TLS);
   struct MHD_OptionItem tls[] = {
       {MHD_OPTION_HTTPS_MEM_CERT, 0, pki == NULL ? NULL : pki->server.certificate},
       {MHD_OPTION_HTTPS_MEM_KEY, 0, pki == NULL ? NULL : pki->server.key},

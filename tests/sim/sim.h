@@ -60,10 +60,16 @@ struct sim_cluster {
   size_t count;
 };
 
-/* Reads DIR/NAME.yaml, DIR/discovery.json and DIR/openapi.json; timestamps are moved so that the recording seems to have ended now.
- * PODS generated pods in the namespace "load" come in addition. */
-enum km_rc sim_cluster_load(struct km_arena *arena, const char *dir, const char *name, long pods,
+/* Reads DIR/NAME.yaml, DIR/discovery.json and DIR/openapi.json; timestamps are moved so that the recording seems to have ended now. */
+enum km_rc sim_cluster_load(struct km_arena *arena, const char *dir, const char *name,
                             struct sim_cluster *ret, struct km_error *err);
+
+/* How much comes in addition. */
+struct sim_load {
+  int64_t pods, events, kinds;
+};
+void sim_generate(struct sim_cluster *cluster, const struct sim_load *load);
+
 const struct sim_resource *sim_resource_find(const struct sim_cluster *cluster, const char *group,
                                              const char *plural);
 const struct sim_object *sim_object_find(const struct sim_resource *resource, const char *ns,
@@ -171,6 +177,8 @@ void sim_logs(const struct sim_request *request, const struct sim_object *pod, s
 bool sim_discovery(const struct sim_request *request, struct sim_answer *answer);
 /* Answers the OpenAPI v3 index and the documents that were recorded; false when PATH is something else. */
 bool sim_openapi(const struct sim_request *request, struct sim_answer *answer);
+/* Whether GROUP and VERSION are served by an API server of their own that does not answer. */
+bool sim_is_broken(const struct sim_cluster *cluster, const char *group, const char *version);
 /* The entry of a resource, or NULL. */
 yyjson_val *sim_discovered(const struct sim_cluster *cluster, const char *group, const char *version,
                            const char *plural);
