@@ -28,7 +28,7 @@ static bool dechunk(const char *text, struct km_buf *ret)
   for (at += 4;;) {
     char *end = NULL;
     size_t len = strtoul(at, &end, 16);
-    if (end == at || !km_starts_with(end, "\r\n") || strlen(end) < len + 4) {
+    if (end == at || !km_starts_with(end, "\r\n") || strnlen(end, len + 4) < len + 4) {
       return false;
     }
     if (len == 0) {
