@@ -240,7 +240,9 @@ static void write_event_table(struct describe *d, const struct events *events)
 
 static void write_events(struct describe *d)
 {
-  struct events_query query = {.ns = d->ns, .kind = d->resource->kind, .name = d->name};
+  /* The kubelet writes a node's name in place of its uid: what is in no namespace goes by its name. */
+  const char *uid = d->ns != NULL ? km_json_str(km_json_obj(d->object, "metadata"), "uid") : NULL;
+  struct events_query query = {.ns = d->ns, .kind = d->resource->kind, .name = d->name, .uid = uid};
   struct events events;
   struct km_error err = {0};
   if (events_gather(d->call, d->target, &query, &events, &err) != KM_OK) {

@@ -234,9 +234,76 @@ static void write_ingress(struct describe *d)
 static const struct describe_row policy_rows[] = {
     ROW_SELECTOR("pods", ".spec.podSelector"),
     ROW_TEXT("policy types", ".spec.policyTypes[*]"),
-    ROW_LINES("ingress allowed", ".spec.ingress"),
-    ROW_LINES("egress allowed", ".spec.egress"),
 };
+
+/* One direction of a NetworkPolicy. */
+struct direction {
+  const char *type, *rules, *peers, *label;
+};
+
+static void put_or_any(yyjson_val *list, struct km_buf *out)
+{
+  if (yyjson_arr_size(list) > 0) {
+    describe_put_flat(list, out);
+  } else {
+    km_buf_puts(out, "any");
+  }
+}
+
+static bool is_isolated(yyjson_val *spec, const struct direction *direction)
+{
+  yyjson_val *types = km_json_arr(spec, "policyTypes");
+  size_t i, max;
+  yyjson_val *type;
+  yyjson_arr_foreach(types, i, max, type)
+  {
+    if (km_streq(yyjson_get_str(type), direction->type)) {
+      return true;
+    }
+  }
+  /* Without types, ingress always, egress if there are rules for it. */
+  return types == NULL &&
+         (km_streq(direction->type, "Ingress") || km_json_arr(spec, direction->rules) != NULL);
+}
+
+/* What a policy leaves out is allowed, and a rule that says nothing allows everything: both need words. */
+static void write_direction(struct describe *d, const struct direction *direction)
+{
+  yyjson_val *spec = km_json_obj(d->object, "spec");
+  yyjson_val *rules = km_json_arr(spec, direction->rules);
+  if (!is_isolated(spec, direction)) {
+    describe_line(d, direction->label, "not restricted by this policy");
+    return;
+  }
+  if (yyjson_arr_size(rules) == 0) {
+    describe_line(d, direction->label, "none: the selected pods are isolated");
+    return;
+  }
+  size_t i, max;
+  yyjson_val *rule;
+  yyjson_arr_foreach(rules, i, max, rule)
+  {
+    struct km_buf ports, peers;
+    km_buf_init(&ports, MAX_TEXT_BYTES);
+    km_buf_init(&peers, MAX_TEXT_BYTES);
+    put_or_any(km_json_arr(rule, "ports"), &ports);
+    put_or_any(km_json_arr(rule, direction->peers), &peers);
+    describe_line(d, direction->label, "ports %s; %s %s", ports.data, direction->peers, peers.data);
+    km_buf_done(&ports);
+    km_buf_done(&peers);
+  }
+}
+
+static void write_policy(struct describe *d)
+{
+  static const struct direction directions[] = {
+      {"Ingress", "ingress", "from", "ingress allowed"},
+      {"Egress", "egress", "to", "egress allowed"},
+  };
+  for (size_t i = 0; i < KM_ARRAY_LEN(directions); i++) {
+    write_direction(d, &directions[i]);
+  }
+}
 
 static const struct describe_column endpoint_columns[] = {
     {"ADDRESSES", ".addresses[*]", DESCRIBE_TEXT},
@@ -263,7 +330,7 @@ const struct describe_kind describe_network_kinds[] = {
     {"", "Service", service_rows, KM_ARRAY_LEN(service_rows), write_service},
     {"networking.k8s.io", "Ingress", ingress_rows, KM_ARRAY_LEN(ingress_rows), write_ingress},
     {"networking.k8s.io", "IngressClass", ingress_class_rows, KM_ARRAY_LEN(ingress_class_rows), NULL},
-    {"networking.k8s.io", "NetworkPolicy", policy_rows, KM_ARRAY_LEN(policy_rows), NULL},
+    {"networking.k8s.io", "NetworkPolicy", policy_rows, KM_ARRAY_LEN(policy_rows), write_policy},
     {"discovery.k8s.io", "EndpointSlice", slice_rows, KM_ARRAY_LEN(slice_rows), NULL},
     {0},
 };

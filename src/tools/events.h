@@ -8,6 +8,7 @@
 struct events_query {
   const char *ns;            /* NULL = all namespaces */
   const char *kind, *name;   /* of the object they are about; NULL = any */
+  const char *uid;           /* of that object; NULL = any. Events that do not know it are taken, too */
   const char *type, *reason; /* NULL = any */
   int64_t within_ms;         /* only those that happened within this time, by the cluster's clock; 0 = all */
   int64_t since_ms;          /* only those that happened at or after it; 0 = all */

@@ -263,10 +263,13 @@ struct reader {
   int64_t read;
 };
 
-static bool is_wanted(const struct reader *reader, const struct event_row *met)
+static bool is_wanted(const struct reader *reader, const struct event_row *met, yyjson_val *event)
 {
   const struct events_query *query = reader->query;
-  return (query->within_ms == 0 || met->last_ms >= reader->events->now_ms - query->within_ms) &&
+  const char *uid = km_json_str(km_json_obj(event, "involvedObject"), "uid");
+  bool another =
+      query->uid != NULL && !km_str_empty(uid) && !km_streq(uid, query->uid); /* of the same name */
+  return !another && (query->within_ms == 0 || met->last_ms >= reader->events->now_ms - query->within_ms) &&
          (query->since_ms == 0 || met->last_ms >= query->since_ms);
 }
 
@@ -286,7 +289,7 @@ static bool on_page(const struct km_list_page *page, void *data)
   {
     struct event_row met = {0};
     read_event(event, &met);
-    if (is_wanted(reader, &met)) {
+    if (is_wanted(reader, &met, event)) {
       add_event(events, &met, event, &key);
     }
   }

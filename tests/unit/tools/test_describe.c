@@ -251,16 +251,18 @@ static void test_secrets_and_configmaps(void **state)
   "{'metadata':{'name':'" group_ "'},'versions':[{'version':'v1','resources':[{'resource':'" plural_         \
   "','responseKind':{'group':'" group_ "','version':'v1','kind':'" kind_                                     \
   "'},'scope':'Namespaced','singularResource':'" plural_ "','verbs':['get','list']}]}]}"
-#define DISCOVERY                                                                                                                  \
-  "{'kind':'APIGroupDiscoveryList','apiVersion':'apidiscovery.k8s.io/v2','metadata':{},'items':[" SERVED(                          \
-      "rbac.authorization.k8s.io", "roles",                                                                                        \
-      "Role") "," SERVED("batch", "cronjobs",                                                                                      \
-                         "CronJob") "," SERVED("autoscaling", "horizontalpodautoscalers",                                          \
-                                               "HorizontalPodAutoscaler") "," SERVED("networking.k8s.io",                          \
-                                                                                     "ingresses",                                  \
-                                                                                     "Ingress") "," SERVED("policy",               \
-                                                                                                           "poddisruptionbudgets", \
-                                                                                                           "PodDisruptionBudget") "]}"
+#define DISCOVERY                                                                                                                                              \
+  "{'kind':'APIGroupDiscoveryList','apiVersion':'apidiscovery.k8s.io/v2','metadata':{},'items':[" SERVED(                                                      \
+      "rbac.authorization.k8s.io", "roles",                                                                                                                    \
+      "Role") "," SERVED("batch", "cronjobs",                                                                                                                  \
+                         "CronJob") "," SERVED("autoscaling", "horizontalpodautoscalers",                                                                      \
+                                               "HorizontalPodAutoscaler") "," SERVED("networking.k8s.io",                                                      \
+                                                                                     "ingresses",                                                              \
+                                                                                     "Ingress") "," SERVED("networking.k8s.io",                                \
+                                                                                                           "networkpolicies",                                  \
+                                                                                                           "NetworkPolicy") "," SERVED("policy",               \
+                                                                                                                                       "poddisruptionbudgets", \
+                                                                                                                                       "PodDisruptionBudget") "]}"
 #define NAMED(kind_, version_, rest_)                                                                        \
   "{'kind':'" kind_ "','apiVersion':'" version_ "','metadata':{'name':'x','namespace':'shop'}," rest_ "}"
 
@@ -294,6 +296,11 @@ static void test_many_kinds(void **state)
              "{'paths':[{'path':'/"
              "','pathType':'Prefix','backend':{'service':{'name':'web','port':{'name':'http'}}}},"
              "{'path':'/r','backend':{'resource':{'kind':'Bucket','name':'b'}}}]}}]}"),
+       0},
+      {"/apis/networking.k8s.io/v1/namespaces/shop/networkpolicies/x",
+       NAMED("NetworkPolicy", "networking.k8s.io/v1",
+             "'spec':{'podSelector':{},'policyTypes':['Ingress','Egress'],'ingress':[{},{'from':[{'ipBlock':{"
+             "'cidr':'10.0.0.0/8'}}],'ports':[{'port':80}]}]}"),
        0},
       {"/apis/discovery.k8s.io/v1/namespaces/shop/endpointslices?",
        "{'kind':'EndpointSliceList','metadata':{},'items':[]}", 0},
@@ -335,6 +342,10 @@ static void test_many_kinds(void **state)
        {"  a.b    /      Prefix      web:http\n",
         "  a.b    /r                 resource={kind=Bucket name=b}\n",
         "endpoints of web: none ready\nevents"}},
+      {"networkpolicies.networking.k8s.io",
+       {"ingress allowed: ports any; from any\n",
+        "ingress allowed: ports [{port=80}]; from [{ipBlock={cidr=10.0.0.0/8}}]\n",
+        "egress allowed: none: the selected pods are isolated\n"}},
       {"poddisruptionbudgets", {"min available: 50%\nselector: app=web\ndisruptions allowed: 0\n"}},
       {"limitrange",
        {"  TYPE        RESOURCE   MIN   MAX   DEFAULT REQUEST   DEFAULT LIMIT   LIMIT/REQUEST\n",
