@@ -130,8 +130,9 @@ static bool needs_escape(uint32_t code)
 /* Punctuation that means something at the start of an unquoted scalar. */
 static bool starts_something(const char *text, size_t len)
 {
-  if (len >= 3 && (memcmp(text, "---", 3) == 0 || memcmp(text, "...", 3) == 0)) {
-    return true;
+  if (len >= 3 &&
+      (memcmp(text, "---", 3) == 0 || memcmp(text, "...", 3) == 0 || memcmp(text, "===", 3) == 0)) {
+    return true; /* the last for our readers' sake: it begins our own headings */
   }
   bool alone = len == 1 || text[1] == ' ' || text[1] == '\t';
   return strchr("#,[]{}&*!|>'\"%@`", text[0]) != NULL || (alone && strchr("?:-", text[0]) != NULL);

@@ -95,6 +95,31 @@ static yyjson_mut_val *mask_values(yyjson_mut_doc *doc, yyjson_val *values, bool
   return masked;
 }
 
+/* Escaped in JSON and YAML, terminal controls would get past the cleaning of text on its way out. */
+static bool has_controls(const char *text, size_t len)
+{
+  for (size_t i = 0; i < len; i++) {
+    unsigned char c = (unsigned char)text[i];
+    if ((c < ' ' && c != '\n' && c != '\t' && c != '\r') || c == 0x7f) {
+      return true;
+    }
+  }
+  return false;
+}
+
+static yyjson_mut_val *copy_text(yyjson_mut_doc *doc, const char *text, size_t len)
+{
+  if (!has_controls(text, len)) {
+    return yyjson_mut_strncpy(doc, text, len);
+  }
+  struct km_buf clean;
+  km_buf_init(&clean, 4 * len + 16);
+  (void)km_text_sanitize(&clean, text, len);
+  yyjson_mut_val *copy = yyjson_mut_strncpy(doc, clean.data, clean.len);
+  km_buf_done(&clean);
+  return copy;
+}
+
 /* Annotations in which clients keep the object as they last applied it. */
 static bool is_former_object(const char *key)
 {
@@ -223,7 +248,7 @@ static yyjson_mut_val *copy_object(yyjson_mut_doc *doc, yyjson_val *object, enum
   {
     const char *name = yyjson_get_str(key);
     if (!is_dropped(name, place)) {
-      (void)yyjson_mut_obj_add(copy, yyjson_mut_strncpy(doc, name, yyjson_get_len(key)),
+      (void)yyjson_mut_obj_add(copy, copy_text(doc, name, yyjson_get_len(key)),
                                copy_member(doc, object, name, val, place));
     }
   }
@@ -248,6 +273,9 @@ static yyjson_mut_val *copy_value(yyjson_mut_doc *doc, yyjson_val *val, enum pla
 {
   if (yyjson_is_obj(val)) {
     return copy_object(doc, val, place);
+  }
+  if (yyjson_is_str(val)) {
+    return copy_text(doc, yyjson_get_str(val), yyjson_get_len(val));
   }
   return yyjson_is_arr(val) ? copy_array(doc, val, place) : yyjson_val_mut_copy(doc, val);
 }

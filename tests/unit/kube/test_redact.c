@@ -214,6 +214,18 @@ static void test_source_is_untouched_and_memory_bounded(void **state)
   km_arena_free(small);
 }
 
+/* Escaped in JSON they would get past the cleaning of text. */
+static void test_controls_are_removed(void **state)
+{
+  (void)state;
+  const char *shown = redact(
+      "{'metadata':{'annotations':{'a\\u001b[31mb':'\\u001b]8;;http://x\\u0007click\\u001b]8;;\\u0007'}},"
+      "'data':{'text':'two\\nlines\\tand\\u001b[1m more'}}");
+  assert_null(strstr(shown, "\\u00"));
+  assert_contains(shown, "click");
+  assert_contains(shown, "two\\nlines\\tand more");
+}
+
 int main(void)
 {
   const struct CMUnitTest tests[] = {
@@ -222,6 +234,7 @@ int main(void)
       cmocka_unit_test_setup_teardown(test_values_are_measured_and_comparable, set_up, tear_down),
       cmocka_unit_test_setup_teardown(test_everything_else_stays, set_up, tear_down),
       cmocka_unit_test_setup_teardown(test_tricks, set_up, tear_down),
+      cmocka_unit_test_setup_teardown(test_controls_are_removed, set_up, tear_down),
       cmocka_unit_test_setup_teardown(test_items_of_a_list, set_up, tear_down),
       cmocka_unit_test_setup_teardown(test_source_is_untouched_and_memory_bounded, set_up, tear_down),
   };
