@@ -70,7 +70,10 @@ static bool equals(const struct km_value *a, const struct km_value *b)
   }
   bool boolean = (a->type == KM_VALUE_BOOL && b->type == KM_VALUE_TEXT) ||
                  (a->type == KM_VALUE_TEXT && b->type == KM_VALUE_BOOL);
-  return boolean && same_text(a, b, true);
+  /* A date is no timestamp where it stands in a label: then its text counts. */
+  bool dated = (a->type == KM_VALUE_TIME && b->type == KM_VALUE_TEXT) ||
+               (a->type == KM_VALUE_TEXT && b->type == KM_VALUE_TIME);
+  return (boolean && same_text(a, b, true)) || (dated && same_text(a, b, false));
 }
 
 /* Unlike things have no order, as null has none. */

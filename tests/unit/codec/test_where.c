@@ -12,7 +12,8 @@
 static const char pod[] =
     "{\"kind\":\"Pod\",\"metadata\":{\"name\":\"web-0\",\"namespace\":\"shop\",\"labels\":{\"app\":\"web\","
     "\"app.kubernetes.io/"
-    "name\":\"shop\",\"enabled\":\"true\",\"build\":\"007\"},\"finalizers\":[],\"deletionTimestamp\":null,"
+    "name\":\"shop\",\"enabled\":\"true\",\"build\":\"007\",\"day\":\"2026-01-02\"},\"finalizers\":[],"
+    "\"deletionTimestamp\":null,"
     "\"creationTimestamp\":\"2026-01-02T01:04:05Z\",\"generation\":3},"
     "\"spec\":{\"hostNetwork\":false,\"priority\":10,\"weight\":0.5,\"replicas\":3,\"containers\":["
     "{\"name\":\"web\",\"image\":\"nginx:1.25\",\"args\":[\"--port=80\",\"-v\"],\"resources\":{\"limits\":{"
@@ -62,6 +63,8 @@ static void test_what_holds(void **state)
   (void)state;
   static const char *const cases[] = {
       /* text */
+      ".metadata.labels.day = 2026-01-02",
+      ".metadata.labels.day in ('2026-01-01', '2026-01-02')",
       ".status.phase = Running",
       "status.phase==Running",
       ".status.phase=\"Running\"",
