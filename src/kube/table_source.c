@@ -231,12 +231,15 @@ static void put_age(struct km_buf *out, yyjson_val *metadata)
   km_buf_puts(out, age);
 }
 
-/* An answer too large for the buffer is cut by it, and then to a cell's length like any other. */
+/* A value too large for the buffer is named instead. */
 static void put_path(struct km_buf *out, const struct km_path *path, yyjson_val *object)
 {
   struct km_buf value;
   km_buf_init(&value, MAX_VALUE_BYTES);
-  (void)km_path_format(path, object, &value);
+  if (!km_path_format(path, object, &value)) {
+    km_buf_clear(&value);
+    km_buf_puts(&value, KM_CELL_TOO_LARGE);
+  }
   km_put_line(out, value.data, value.len, MAX_CELL_COLUMNS);
   km_buf_done(&value);
 }

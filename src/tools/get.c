@@ -13,8 +13,8 @@
 #define NOTE_BYTES     ((size_t)512)
 #define MAX_TEXT_BYTES ((size_t)64 * 1024 * 1024)
 
-/* Cuts TEXT to the budget on a line boundary and says so. */
-static void cut_to_budget(struct km_buf *text, size_t budget)
+/* Cuts TEXT to the budget and says so; PARTS: it is what fields asked for. */
+static void cut_to_budget(struct km_buf *text, size_t budget, bool parts)
 {
   if (text->len <= budget) {
     return;
@@ -22,13 +22,14 @@ static void cut_to_budget(struct km_buf *text, size_t budget)
   size_t total = text->len;
   size_t keep = budget > 2 * NOTE_BYTES ? budget - NOTE_BYTES : NOTE_BYTES;
   const char *newline = memrchr(text->data, '\n', keep);
-  keep = newline != NULL ? (size_t)(newline - text->data) + 1 : km_utf8_prefix(text->data, text->len, keep);
+  /* On a line boundary, unless that is far away: then one line is most of the text. */
+  bool near = newline != NULL && (size_t)(newline - text->data) >= keep / 2;
+  keep = near ? (size_t)(newline - text->data) + 1 : km_utf8_prefix(text->data, text->len, keep);
   km_buf_truncate(text, keep);
-  km_buf_printf(
-      text,
-      "# cut: %zu of %zu bytes shown. Ask for the parts you need with fields, e.g. fields=[\".spec\"] or "
-      "fields=[\".status.conditions\"].\n",
-      keep, total);
+  km_buf_printf(text, "%s# cut: %zu of %zu bytes shown. %s\n", near ? "" : "\n", keep, total,
+                parts ? "Ask for less at a time: other fields, or paths that reach deeper."
+                      : "Ask for the parts you need with fields, e.g. fields=[\".spec\"] or "
+                        "fields=[\".status.conditions\"].");
 }
 
 static bool append_text(yyjson_val *val, void *data)
@@ -113,7 +114,7 @@ static enum km_rc show_object(struct km_call *call, const struct object_query *q
     km_error_set(err, KM_E_TOO_LARGE, "%s takes more than %zu bytes", query->name, MAX_TEXT_BYTES);
     rc = km_error_hint(err, "ask for the parts you need with fields");
   } else {
-    cut_to_budget(&text, toolbox(call)->max_result_bytes);
+    cut_to_budget(&text, toolbox(call)->max_result_bytes, query->fields.count > 0);
     km_result_text(out, text.data, text.len);
   }
   km_buf_done(&text);

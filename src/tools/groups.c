@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "kube_mcp/base/crypto.h"
 #include "kube_mcp/base/map.h"
 #include "kube_mcp/base/str.h"
 
@@ -17,6 +18,7 @@
 #define MAX_COMBINATIONS ((size_t)4096)
 #define MAX_VALUES       ((size_t)256) /* of one path in one object */
 #define MAX_VALUE_BYTES  ((size_t)400)
+#define MAX_READ_BYTES   ((size_t)2 * 1024 * 1024)
 #define NOTHING          "<none>"
 
 struct counter {
@@ -60,6 +62,22 @@ struct values {
   bool more;
 };
 
+/* What is longer than a group's value may be is cut, and told apart by a fingerprint of the whole. */
+static char *shorten(struct km_arena *arena, const struct km_buf *line)
+{
+  if (line->failed) {
+    return km_arena_strdup(arena, "<larger than 2 MiB>");
+  }
+  if (line->len <= MAX_VALUE_BYTES) {
+    return km_arena_strndup(arena, line->data, line->len);
+  }
+  char fingerprint[17];
+  km_fingerprint(fingerprint, line->data, line->len);
+  size_t kept = km_utf8_prefix(line->data, line->len, MAX_VALUE_BYTES / 2);
+  return km_arena_printf(arena, "%.*s\xE2\x80\xA6 (%zu bytes, fingerprint %s)", (int)kept, line->data,
+                         line->len, fingerprint);
+}
+
 static bool collect(yyjson_val *val, void *data)
 {
   struct values *values = data;
@@ -68,7 +86,7 @@ static bool collect(yyjson_val *val, void *data)
     return false;
   }
   struct km_buf line;
-  km_buf_init(&line, 64 * MAX_VALUE_BYTES);
+  km_buf_init(&line, MAX_READ_BYTES);
   if (yyjson_is_null(val)) {
     km_buf_puts(&line, NOTHING);
   } else if (yyjson_is_str(val)) {
@@ -76,8 +94,7 @@ static bool collect(yyjson_val *val, void *data)
   } else {
     km_json_write_val(val, false, &line);
   }
-  size_t len = km_utf8_prefix(line.data, line.len, MAX_VALUE_BYTES);
-  char *text = km_arena_strndup(values->arena, line.data, len);
+  char *text = shorten(values->arena, &line);
   for (char *c = text; *c != '\0'; c++) {
     *c = (unsigned char)*c < ' ' ? ' ' : *c;
   }

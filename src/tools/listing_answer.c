@@ -43,6 +43,8 @@ void yield_write_extent(const struct yield *yield, struct km_buf *out)
     if (yield->oversized != NULL) {
       km_buf_printf(out, "row %lld (%s) is larger than an answer may be: ask for less of it with `fields`",
                     (long long)before + 1, yield->oversized);
+    } else if (yield->shown == 0) {
+      km_buf_puts(out, "no row shown");
     } else {
       km_buf_printf(out, "rows %lld-%lld shown", (long long)before + 1, (long long)through);
     }
@@ -54,7 +56,7 @@ void yield_write_extent(const struct yield *yield, struct km_buf *out)
       km_buf_printf(out, ", %s%lld left out", total >= 0 ? "" : "more than ", (long long)left_out);
     }
   }
-  if (lister->where != NULL) {
+  if (lister->where != NULL && before == 0) {
     km_buf_printf(out, " of %lld read", (long long)lister->seen);
   }
 }

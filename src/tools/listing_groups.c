@@ -46,7 +46,9 @@ static size_t show_group_table(const struct counted *counted, size_t count, bool
       sheet_cell(&sheet, counted[i].lister->call->cluster);
     }
     for (size_t j = 0; j < first->listing->group_by.count; j++) {
-      sheet_cell(&sheet, counted[i].group->values[j]);
+      const char *value = counted[i].group->values[j];
+      bool imitates = j == 0 && !labelled && (*value == '#' || *value == '='); /* what begins our own lines */
+      sheet_cellf(&sheet, "%s%s", imitates ? "| " : "", value);
     }
     sheet_cellf(&sheet, "%" PRId64, counted[i].group->count);
   }

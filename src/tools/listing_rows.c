@@ -114,10 +114,19 @@ static void write_extra(const struct lister *lister, yyjson_val *object, struct 
   for (size_t i = 0; i < lister->listing->fields.count; i++) {
     struct km_buf value;
     km_buf_init(&value, (size_t)64 * 1024);
-    (void)km_path_format(lister->fields[i], object, &value);
+    if (!km_path_format(lister->fields[i], object, &value)) {
+      km_buf_clear(&value);
+      km_buf_puts(&value, KM_CELL_TOO_LARGE);
+    }
     km_buf_append(out, value.data, strlen(value.data) + 1);
     km_buf_done(&value);
   }
+}
+
+/* The object of a row as it came. */
+static yyjson_val *row_object(const struct lister *lister, yyjson_val *row_val)
+{
+  return lister_form_is_table(lister) ? km_table_object(lister->reader, row_val) : row_val;
 }
 
 /* Fills what ROW shows. ROW_VAL is the row as the page has it, OBJECT its object, fit to be shown. False when it alone is too
@@ -134,7 +143,7 @@ static bool fill_row(const struct lister *lister, yyjson_val *row_val, yyjson_va
     write_extra(lister, object, text);
     row->bytes = MIN_ROW_BYTES + (row->name != NULL ? strlen(row->name) : 0);
   } else {
-    write_text(lister, object, text);
+    write_text(lister, row_object(lister, row_val), text); /* which redacts it */
     row->bytes = text->len;
   }
   row->text = text->data;
@@ -223,8 +232,7 @@ static yyjson_doc *redacted_copy(const struct lister *lister, yyjson_val *object
 enum km_rc lister_take_row(struct lister *lister, const struct page_ref *page, int64_t index,
                            yyjson_val *row_val, struct km_arena *arena)
 {
-  bool table = lister_form_is_table(lister);
-  yyjson_val *object = table ? km_table_object(lister->reader, row_val) : row_val;
+  yyjson_val *object = row_object(lister, row_val);
   yyjson_doc *copy = redacted_copy(lister, object);
   object = copy != NULL ? yyjson_doc_get_root(copy) : object;
   bool holds = true;

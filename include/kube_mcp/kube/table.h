@@ -22,6 +22,8 @@ struct km_table_options {
 };
 
 #define KM_TABLE_MAX_LABELS 2
+/* What stands in a cell whose value is larger than anything that is cut to a cell's length. */
+#define KM_CELL_TOO_LARGE "<larger than 64 KiB>"
 
 struct km_table *km_table_new(struct km_arena *arena, const struct km_table_options *options);
 /* Adds the rows of one Table starting at row SKIP; a List or a single object (servers without Tables) appears with NAME

@@ -94,6 +94,24 @@ static void test_values_are_one_clean_line(void **state)
   assert_non_null(strstr(text, "two lines"));
 }
 
+static void test_long_values_are_told_apart(void **state)
+{
+  (void)state;
+  static const char *const paths[] = {".a"};
+  struct groups *groups = make(paths, 1);
+  char *text = km_arena_alloc(arena, 5001);
+  memset(text, 'x', 5000);
+  for (int i = 0; i < 3; i++) {
+    text[4999] = (char)('0' + i % 2);
+    add(groups, km_arena_printf(arena, "{'a':'%s'}", text));
+  }
+  size_t count = 0;
+  const struct group *sorted = groups_sorted(groups, &count);
+  assert_int_equal(count, 2);
+  assert_int_equal(sorted[0].count, 2);
+  assert_non_null(strstr(sorted[0].values[0], "(5000 bytes, fingerprint "));
+}
+
 static void test_what_finds_no_room_is_said(void **state)
 {
   (void)state;
@@ -111,9 +129,8 @@ static void test_what_finds_no_room_is_said(void **state)
 int main(void)
 {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_values_of_one_path),
-      cmocka_unit_test(test_combinations_of_paths),
-      cmocka_unit_test(test_values_are_one_clean_line),
+      cmocka_unit_test(test_values_of_one_path),         cmocka_unit_test(test_combinations_of_paths),
+      cmocka_unit_test(test_values_are_one_clean_line),  cmocka_unit_test(test_long_values_are_told_apart),
       cmocka_unit_test(test_what_finds_no_room_is_said),
   };
   return cmocka_run_group_tests(tests, set_up, tear_down);

@@ -148,6 +148,46 @@ static void test_conditions_do_not_see_secrets(void **state)
   kit_free(kit);
 }
 
+static void test_large_values(void **state)
+{
+  (void)state;
+  struct kit *kit = kit_new(6);
+  kit->cluster.big_row = 2;
+  kit->cluster.big_bytes = (size_t)100 * 1024;
+  assert_contains(expect(kit, "pods_list", "{'fields':['.spec.big']}"), "<larger than 64 KiB>");
+  assert_contains(expect(kit, "pods_list", "{'where':'.spec.big matches bbb','fields':['.spec.big']}"),
+                  "<larger than 64 KiB>");
+  const char *text = expect(kit, "pods_list", "{'group_by':['.spec.big']}");
+  assert_contains(text, "\xE2\x80\xA6 (102400 bytes, fingerprint ");
+  kit_free(kit);
+}
+
+/* What a value is replaced by says the same of it in every form. */
+static void test_secrets_are_masked_once(void **state)
+{
+  (void)state;
+  struct kit *kit = kit_new(2);
+  static const char *const forms[] = {
+      "'output':'json'",
+      "'output':'json','where':'.metadata.name exists'",
+      "'output':'yaml','sort_by':'.metadata.name'",
+      "'output':'table','fields':['.data.password']",
+      "'output':'table','where':'.data.password exists','fields':['.data.password']",
+      "'group_by':['.data.password']",
+  };
+  char mask[80] = "";
+  for (size_t i = 0; i < KM_ARRAY_LEN(forms); i++) {
+    const char *text = expect(kit, "resources_list", "{'kind':'secrets',%s}", forms[i]);
+    const char *at = strstr(text, "<redacted 18 bytes, fingerprint ");
+    assert_non_null(at);
+    if (*mask == '\0') {
+      (void)snprintf(mask, sizeof(mask), "%.*s", (int)(strchr(at, '>') - at), at);
+    }
+    assert_contains(text, mask);
+  }
+  kit_free(kit);
+}
+
 /* -- sort_by ------------------------------------------------------------------------------------------------------ */
 
 static void test_a_sorted_walk_shows_every_row_once(void **state)
@@ -259,6 +299,8 @@ int main(void)
       cmocka_unit_test(test_a_condition_chooses_the_same_rows_in_every_form),
       cmocka_unit_test(test_what_a_condition_says),
       cmocka_unit_test(test_conditions_do_not_see_secrets),
+      cmocka_unit_test(test_secrets_are_masked_once),
+      cmocka_unit_test(test_large_values),
       cmocka_unit_test(test_a_sorted_walk_shows_every_row_once),
       cmocka_unit_test(test_groups),
       cmocka_unit_test(test_contexts_share_an_answer),
