@@ -109,12 +109,31 @@ struct text {
   char data[sizeof(((struct km_error *)NULL)->message) + sizeof(ELLIPSIS)];
 };
 
+/* A precision counts bytes, so "%.40s" may cut a character in two: what is left of it becomes a question mark. */
+static void mend(char *text)
+{
+  size_t len = strlen(text);
+  if (km_utf8_valid(text, len)) {
+    return;
+  }
+  for (size_t i = 0; i < len;) {
+    unsigned char lead = (unsigned char)text[i];
+    size_t width = lead >= 0xf0 ? 4 : lead >= 0xe0 ? 3 : lead >= 0xc0 ? 2 : 1;
+    if (width <= len - i && km_utf8_valid(text + i, width)) {
+      i += width;
+    } else {
+      text[i++] = '?';
+    }
+  }
+}
+
 /* vsnprintf fails only for texts beyond 2 GiB and broken wide characters. */
 KM_PRINTF(2, 0) static void compose(struct text *text, const char *format, va_list args)
 {
   if (vsnprintf(text->data, sizeof(text->data), format, args) < 0) {
     text->data[0] = '\0';
   }
+  mend(text->data);
 }
 
 /* Everything of ERR anew, so that nothing of an earlier failure shines through. */

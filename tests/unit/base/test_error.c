@@ -211,9 +211,23 @@ static void test_values_out_of_range_are_internal_errors(void **state)
   assert_string_equal(km_error_type_name(KM_TYPE_COUNT), "InternalError");
 }
 
+/* Formats count bytes. */
+static void test_no_character_is_cut_in_two(void **state)
+{
+  (void)state;
+  struct km_error err = {0};
+  km_error_set(&err, KM_E_INVALID, "'%.5s' \xF0\x9F\x98\x80 '%s'", "abc\xE6\x9E\xA4", "\xFF\x80z");
+  assert_string_equal(err.message, "'abc?\?' \xF0\x9F\x98\x80 '?\?z'");
+  km_error_wrap(&err, "%.2s", "\xE6\x9E\xA4");
+  assert_string_equal(err.message, "?\?: 'abc?\?' \xF0\x9F\x98\x80 '?\?z'");
+  km_error_hint(&err, "%.1s", "\xC3\xA4");
+  assert_string_equal(err.hint, "?");
+}
+
 int main(void)
 {
   const struct CMUnitTest tests[] = {
+      cmocka_unit_test(test_no_character_is_cut_in_two),
       cmocka_unit_test(test_set_fills_everything),
       cmocka_unit_test(test_set_may_quote_the_error_it_replaces),
       cmocka_unit_test(test_wrap_keeps_the_rest),
