@@ -133,10 +133,10 @@ void km_schema_put_type(const struct km_schema *schema, struct km_buf *out)
   const char *type = km_json_str(inner.type, "type");
   if (is_int_or_string(&inner)) {
     km_buf_puts(out, "IntOrString");
-  } else if (inner.name != NULL && (type == NULL || km_streq(type, "object"))) {
+  } else if (!km_str_empty(inner.name) && (km_str_empty(type) || km_streq(type, "object"))) {
     km_buf_puts(out, inner.name);
   } else {
-    km_buf_puts(out, type != NULL ? type : "object");
+    km_buf_puts(out, km_str_empty(type) ? "object" : type);
   }
 }
 
