@@ -348,11 +348,6 @@ void km_table_name_status(struct km_table *table, const char *name)
   table->status_name = name;
 }
 
-const char *km_table_status_name(const struct km_table *table)
-{
-  return table->status_name;
-}
-
 /* -- whole documents ---------------------------------------------------------------------------------------------- */
 
 /* Counts a row that is not shown; of its cells only the one that groups are made of is read. */

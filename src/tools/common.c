@@ -93,3 +93,15 @@ const char *object_namespace(const struct target *target, const char *ns)
   const char *fallback = km_client_endpoint(target->client)->default_namespace;
   return km_str_empty(fallback) ? "default" : fallback;
 }
+
+const char *narrower_namespace(const struct target *target, const struct km_error *err)
+{
+  const char *ns = km_client_endpoint(target->client)->default_namespace;
+  return err->code == KM_E_FORBIDDEN && !km_str_empty(ns) ? ns : NULL;
+}
+
+void put_narrowed(const char *ns, struct km_buf *out)
+{
+  km_buf_printf(out, "# listing all namespaces is forbidden here: this is the context's namespace '%.63s'\n",
+                ns);
+}

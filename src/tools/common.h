@@ -14,6 +14,8 @@
 #include "kube_mcp/mcp/call.h"
 #include "kube_mcp/tools/toolbox.h"
 
+struct target; /* below */
+
 extern const char *const context_aliases[];
 extern const char *const list_outputs[];
 extern const char *const object_outputs[];
@@ -47,6 +49,11 @@ struct object_query {
 /* Gets one object into OUT, cut to the budget. */
 enum km_rc run_get(struct km_call *call, struct object_query query, struct km_result *out,
                    struct km_error *err);
+
+/* GETs the object that QUERY names, whole or as the row of a TABLE, after checking the right to. NS is its namespace; NULL for
+ * cluster-wide kinds. The document is the call's. */
+enum km_rc fetch_object(struct km_call *call, struct target *target, const struct object_query *query,
+                        const char *ns, bool table, yyjson_doc **ret, struct km_error *err);
 
 /* --- arguments that mean the same everywhere -------------------------------------------------------------------------- */
 #define ARG_CONTEXT(args_t)                                                                                  \
@@ -131,6 +138,14 @@ enum km_rc run_get(struct km_call *call, struct object_query query, struct km_re
     .name = "cursor", .type = KM_ARG_STRING, KM_ARG_AT(struct listing, cursor), .max = 8192,                 \
     .description = "Continues a cut listing, with the same other arguments."                                 \
   }
+/* What every tool for one object of any kind takes to say which. */
+#define ARGS_OF_OBJECT                                                                                       \
+  ARG_CONTEXT(struct object_query), ARG_CONTEXTS(struct object_query), ARG_KIND(struct object_query),        \
+      ARG_NAME("Name of the object."),                                                                       \
+      ARG_NAMESPACE(struct object_query,                                                                     \
+                    "Its namespace. Empty = the context's namespace, else \"default\". "                     \
+                    "Ignored for cluster-wide kinds."),                                                      \
+      ARG_API_VERSION(struct object_query)
 #define ARG_OBJECT_OUTPUT                                                                                    \
   {                                                                                                          \
     .name = "output", .type = KM_ARG_ENUM, KM_ARG_AT(struct object_query, output), .one_of = object_outputs, \
@@ -163,6 +178,12 @@ enum km_rc check_read_access(struct km_call *call, struct target *target, const 
                              const char *verb, const char *ns, const char *name, struct km_error *err);
 /* The namespace an object tool means: NS, else the context's, else "default". */
 const char *object_namespace(const struct target *target, const char *ns);
+
+/* Reading across all namespaces is often forbidden to people who may read in their own: then their context's namespace is
+ * what they mean, and the answer says so. It, when that is why ERR came; else NULL. */
+const char *narrower_namespace(const struct target *target, const struct km_error *err);
+/* The line of an answer that was narrowed to NS. */
+void put_narrowed(const char *ns, struct km_buf *out);
 
 /* --- showing objects -------------------------------------------------------------------------------------------------- */
 

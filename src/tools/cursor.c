@@ -16,7 +16,8 @@ static const char *text_or_empty(const char *text)
   return text == NULL ? "" : text;
 }
 
-const char *cursor_query(struct km_call *call, const struct target *target, const struct listing *listing)
+/* The digest of what a cursor belongs to. */
+static const char *query_of(struct km_call *call, const struct target *target, const struct listing *listing)
 {
   const struct km_resource *resource = listing->resource;
   const char *text = km_arena_printf(
@@ -110,18 +111,18 @@ static bool place_write(const struct place *place, struct km_buf *out)
 
 /* -- sealed ------------------------------------------------------------------------------------------------------------ */
 
-enum km_rc cursor_read(struct km_call *call, const char *query, const char *cursor, struct place *ret,
-                       struct km_error *err)
+enum km_rc cursor_read(struct km_call *call, const struct target *target, const struct listing *listing,
+                       struct place *ret, struct km_error *err)
 {
   struct place place = {.token = "", .resource_version = "", .ns = ""};
   *ret = place;
-  if (km_str_empty(cursor)) {
+  if (km_str_empty(listing->cursor)) {
     return KM_OK;
   }
   const uint8_t *payload = NULL;
   size_t len = 0;
-  if (km_unseal(toolbox(call)->sealer, call->arena, CURSOR_PURPOSE, query, cursor, &payload, &len, err) !=
-      KM_OK) {
+  if (km_unseal(toolbox(call)->sealer, call->arena, CURSOR_PURPOSE, query_of(call, target, listing),
+                listing->cursor, &payload, &len, err) != KM_OK) {
     err->code = KM_E_INVALID;
     err->type = KM_TYPE_VALIDATION_ERROR;
     km_error_wrap(err, "argument 'cursor'");
@@ -134,14 +135,15 @@ enum km_rc cursor_read(struct km_call *call, const char *query, const char *curs
   return KM_OK;
 }
 
-const char *cursor_write(struct km_call *call, const char *query, const struct place *place)
+const char *cursor_write(struct km_call *call, const struct target *target, const struct listing *listing,
+                         const struct place *place)
 {
   struct km_buf payload;
   km_buf_init(&payload, MAX_PAYLOAD_BYTES);
-  const char *cursor = place_write(place, &payload)
-                           ? km_seal(toolbox(call)->sealer, call->arena, CURSOR_PURPOSE, query, CURSOR_TTL_MS,
-                                     payload.data, payload.len)
-                           : NULL;
+  const char *cursor = place_write(place, &payload) ? km_seal(toolbox(call)->sealer, call->arena,
+                                                              CURSOR_PURPOSE, query_of(call, target, listing),
+                                                              CURSOR_TTL_MS, payload.data, payload.len)
+                                                    : NULL;
   km_buf_done(&payload);
   return cursor;
 }

@@ -14,17 +14,17 @@ struct place {
   const struct row *after; /* sorted listings: the last of them, by key, namespace and name; NULL = none */
 };
 
-/* What a cursor belongs to: the same rows in the same order, from the same cluster as the same identity. */
-const char *cursor_query(struct km_call *call, const struct target *target, const struct listing *listing);
-/* The place that CURSOR names; the beginning when it is empty or NULL. Errors: ValidationError for a cursor that this
- * server did not issue for QUERY, or that has expired. */
-enum km_rc cursor_read(struct km_call *call, const char *query, const char *cursor, struct place *ret,
-                       struct km_error *err);
+/* The place that the cursor of LISTING names; the beginning when it has none. A cursor belongs to its query: the same rows in
+ * the same order, from the same cluster as the same identity. Errors: ValidationError for one that this server did not issue
+ * for it, or that has expired. */
+enum km_rc cursor_read(struct km_call *call, const struct target *target, const struct listing *listing,
+                       struct place *ret, struct km_error *err);
 /* Reads what a cursor carries, once its seal is checked; false when that is no place. */
 bool place_read(struct km_arena *arena, const uint8_t *payload, size_t len, struct place *ret);
 /* At most CURSOR_MAX_BYTES of text; NULL when the server's own page token, or the key that a row is sorted by, is too long for
  * that. */
 #define CURSOR_MAX_BYTES ((size_t)1000)
-const char *cursor_write(struct km_call *call, const char *query, const struct place *place);
+const char *cursor_write(struct km_call *call, const struct target *target, const struct listing *listing,
+                         const struct place *place);
 
 #endif

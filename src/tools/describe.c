@@ -291,20 +291,6 @@ static void write_answer(struct km_call *call, struct km_buf *body, const struct
   km_buf_done(&text);
 }
 
-static enum km_rc fetch(struct km_call *call, struct target *target, const struct object_query *query,
-                        const char *ns, yyjson_doc **ret, struct km_error *err)
-{
-  enum km_rc rc = check_read_access(call, target, query->resource, "get", ns, query->name, err);
-  if (rc == KM_OK) {
-    rc = km_client_get_object(target->client, query->resource, ns, query->name, false, &target->request,
-                              call->arena, ret, err);
-  }
-  if (rc == KM_E_NOT_FOUND && km_streq(err->reason, "NotFound") && ns != NULL) {
-    km_error_hint(err, "looked in namespace '%s'; list with resources_list to see what exists", ns);
-  }
-  return rc;
-}
-
 /* A copy of OBJECT that may be shown. */
 static yyjson_doc *redacted(const struct km_resource *resource, yyjson_val *object)
 {
@@ -342,7 +328,7 @@ static enum km_rc describe_one(struct km_call *call, const void *data, struct km
     return rc;
   }
   const char *ns = query.resource->namespaced ? object_namespace(&target, query.ns) : NULL;
-  rc = fetch(call, &target, &query, ns, &doc, err);
+  rc = fetch_object(call, &target, &query, ns, false, &doc, err);
   if (rc != KM_OK) {
     return rc;
   }
@@ -364,14 +350,7 @@ static enum km_rc describe_one(struct km_call *call, const void *data, struct km
 RUN_IN_CONTEXTS(run_describe, struct object_query, describe_one)
 
 static const struct km_arg describe_args[] = {
-    ARG_CONTEXT(struct object_query),
-    ARG_CONTEXTS(struct object_query),
-    ARG_KIND(struct object_query),
-    ARG_NAME("Name of the object."),
-    ARG_NAMESPACE(
-        struct object_query,
-        "Its namespace. Empty = the context's namespace, else \"default\". Ignored for cluster-wide kinds."),
-    ARG_API_VERSION(struct object_query),
+    ARGS_OF_OBJECT,
 };
 
 const struct km_tool km_tool_resources_describe = {

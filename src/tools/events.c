@@ -116,9 +116,7 @@ static void put_rest(struct events *events, int64_t shown, bool across, struct k
 static void put_remarks(const struct events *events, struct km_buf *out)
 {
   if (events->narrowed != NULL) {
-    km_buf_printf(out,
-                  "# listing all namespaces is forbidden here: this is the context's namespace '%.63s'\n",
-                  events->narrowed);
+    put_narrowed(events->narrowed, out);
   }
   if (events->inconsistent) {
     km_buf_puts(out, "# the list changed while it was read: events may be missing\n");

@@ -356,8 +356,8 @@ enum km_rc events_gather(struct km_call *call, struct target *target, const stru
   *ret = (struct events){.arena = call->arena, .by_key = km_map_new(free_row), .now_ms = km_clock_wall_ms()};
   struct reader reader = {.call = call, .target = target, .query = query, .events = ret};
   enum km_rc rc = read_namespace(&reader, query->ns, err);
-  const char *own = km_client_endpoint(target->client)->default_namespace;
-  if (rc == KM_E_FORBIDDEN && query->ns == NULL && !km_str_empty(own)) {
+  const char *own = rc != KM_OK && query->ns == NULL ? narrower_namespace(target, err) : NULL;
+  if (own != NULL) {
     km_error_clear(err);
     ret->narrowed = own;
     rc = read_namespace(&reader, own, err);

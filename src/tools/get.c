@@ -121,7 +121,7 @@ static enum km_rc show_object(struct km_call *call, const struct object_query *q
   return rc;
 }
 
-static enum km_rc fetch(struct km_call *call, struct target *target, const struct object_query *query,
+enum km_rc fetch_object(struct km_call *call, struct target *target, const struct object_query *query,
                         const char *ns, bool table, yyjson_doc **ret, struct km_error *err)
 {
   const struct km_resource *resource = query->resource;
@@ -155,7 +155,7 @@ static enum km_rc get_one(struct km_call *call, const void *data, struct km_resu
   const char *ns = query.resource->namespaced ? object_namespace(&target, query.ns) : NULL;
   bool table = (query.output == OUTPUT_TABLE || query.output == OUTPUT_WIDE) && query.fields.count == 0;
   yyjson_doc *doc = NULL;
-  rc = fetch(call, &target, &query, ns, table, &doc, err);
+  rc = fetch_object(call, &target, &query, ns, table, &doc, err);
   if (rc != KM_OK) {
     return rc;
   }
@@ -163,13 +163,10 @@ static enum km_rc get_one(struct km_call *call, const void *data, struct km_resu
   return table ? show_table(call, &query, root, out, err) : show_object(call, &query, paths, root, out, err);
 }
 
+RUN_IN_CONTEXTS(get_anywhere, struct object_query, get_one)
+
 enum km_rc run_get(struct km_call *call, struct object_query query, struct km_result *out,
                    struct km_error *err)
 {
-  const struct in_contexts how = {.args = &query,
-                                  .args_size = sizeof(query),
-                                  .context_offset = offsetof(struct object_query, context),
-                                  .contexts = &query.contexts,
-                                  .run = get_one};
-  return run_in_contexts(call, &how, out, err);
+  return get_anywhere(call, &query, out, err);
 }

@@ -198,7 +198,7 @@ static void lister_reset(struct lister *lister)
       .extra_count = listing->fields.count,
   };
   lister->reader = km_table_new(arena, &options);
-  lister->left_out = km_table_new(arena, &options);
+  km_table_name_status(lister->reader, "phase"); /* of objects; Tables say what theirs is */
 }
 
 static enum km_rc walk_form(struct lister *lister)
@@ -240,17 +240,12 @@ static enum km_rc list_from_start(struct lister *lister)
   return rc;
 }
 
-/* Listing across all namespaces is often forbidden to people who may list in their own: then their context's namespace
- * is what they mean, and the answer says so. */
 static bool narrow(struct lister *lister)
 {
-  const char *ns = km_client_endpoint(lister->target.client)->default_namespace;
-  if (lister->err->code != KM_E_FORBIDDEN || !lister->across || km_str_empty(ns)) {
-    return false;
-  }
-  lister->ns = ns;
-  lister->narrowed = true;
-  return true;
+  const char *ns = lister->across ? narrower_namespace(&lister->target, lister->err) : NULL;
+  lister->ns = ns != NULL ? ns : lister->ns;
+  lister->narrowed = lister->narrowed || ns != NULL;
+  return ns != NULL;
 }
 
 static enum km_rc list_somehow(struct lister *lister)

@@ -31,7 +31,6 @@ struct lister {
   bool looks;            /* into objects */
   bool needs_whole;      /* beyond their metadata */
   bool always_redacts;   /* a path may reach what is dropped without a trace */
-  const char *query;     /* what cursors are bound to */
   struct place start;
 
   /* the walk */
@@ -52,11 +51,10 @@ struct lister {
   enum km_rc stopped; /* why a page ended the listing; detail in err */
 
   /* the yield */
-  struct km_table *reader; /* reads cells */
+  struct km_table *reader; /* reads cells, and counts what is not shown */
   struct rows rows;
-  struct km_table *left_out; /* counts what is not shown */
-  struct spans *spans;       /* how many rows each namespace has; NULL = not counted */
-  struct place first_left;   /* an unsorted listing's first row without room, or the page behind the last */
+  struct spans *spans;     /* how many rows each namespace has; NULL = not counted */
+  struct place first_left; /* an unsorted listing's first row without room, or the page behind the last */
   bool has_left;
   size_t budget;
 };

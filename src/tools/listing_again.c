@@ -184,7 +184,7 @@ static void count_left_out(struct lister *lister, const struct spans *spans, int
   for (size_t i = 0; i < spans->count; i++) {
     int64_t count = spans->items[i].count, before = number < count ? number : count;
     if (count > before) {
-      km_table_leave_out_of(lister->left_out, spans->items[i].ns, count - before);
+      km_table_leave_out_of(lister->reader, spans->items[i].ns, count - before);
     }
     number -= before;
   }

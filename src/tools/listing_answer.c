@@ -12,7 +12,7 @@ void yield_count_unshown(const struct yield *yield)
   size_t dealt_with = yield->shown + (yield->oversized != NULL ? 1 : 0);
   for (size_t i = dealt_with; i < lister->rows.count; i++) {
     const struct row *row = lister->rows.items[i];
-    km_table_leave_out(lister->left_out, row->ns, row->status);
+    km_table_leave_out(lister->reader, row->ns, row->status);
   }
 }
 
@@ -70,11 +70,9 @@ void yield_write_groups(const struct yield *yield, size_t room, struct km_buf *o
     return;
   }
   room -= sizeof(partly) + 4;
-  const char *status_name = km_table_status_name(lister->reader);
-  km_table_name_status(lister->left_out, status_name != NULL ? status_name : "phase");
   struct km_buf groups;
   km_buf_init(&groups, room < GROUPS_BYTES ? room : GROUPS_BYTES);
-  if (km_table_groups(lister->left_out, &groups) && groups.len > 0) {
+  if (km_table_groups(lister->reader, &groups) && groups.len > 0) {
     km_buf_printf(out, " (%s%s)", lister->complete ? "" : partly, groups.data);
   }
   km_buf_done(&groups);
@@ -124,9 +122,7 @@ static void write_missing(const struct lister *lister, struct km_buf *out)
 void lister_write_warnings(const struct lister *lister, struct km_buf *out)
 {
   if (lister->narrowed) {
-    km_buf_printf(out,
-                  "# listing all namespaces is forbidden here: this is the context's namespace '%.63s'\n",
-                  lister->ns);
+    put_narrowed(lister->ns, out);
   }
   if (lister->inconsistent) {
     km_buf_puts(out, "# the list changed while it was read: rows may be missing or appear twice\n");
@@ -146,7 +142,7 @@ static void write_remarks(const struct yield *yield, struct km_buf *out)
     return;
   }
   struct place next = next_place(yield);
-  const char *cursor = cursor_write(lister->call, lister->query, &next);
+  const char *cursor = cursor_write(lister->call, &lister->target, lister->listing, &next);
   if (cursor != NULL) {
     km_buf_printf(out, "# next cursor: %s\n", cursor);
   } else {

@@ -112,8 +112,7 @@ enum km_rc lister_open(struct lister *lister)
   if (rc != KM_OK) {
     return rc;
   }
-  lister->query = cursor_query(lister->call, &lister->target, listing);
-  rc = cursor_read(lister->call, lister->query, listing->cursor, &lister->start, lister->err);
+  rc = cursor_read(lister->call, &lister->target, listing, &lister->start, lister->err);
   if (rc != KM_OK) {
     return rc;
   }

@@ -13,7 +13,6 @@
 /* --- what is sorted by ------------------------------------------------------------------------------------------------ */
 
 struct key_search {
-  struct lister *lister;
   struct km_arena *arena;
   struct km_value best;
   bool descending;
@@ -166,7 +165,7 @@ static void put_status(const struct lister *lister, yyjson_val *row_val, yyjson_
 void lister_leave_out(void *data, const struct row *row)
 {
   struct lister *lister = data;
-  km_table_leave_out(lister->left_out, row->ns, row->status);
+  km_table_leave_out(lister->reader, row->ns, row->status);
   if (!lister->has_left && !lister_is_sorted(lister)) {
     lister->has_left = true;
     lister->first_left = (struct place){
@@ -178,7 +177,7 @@ void lister_leave_out(void *data, const struct row *row)
 static bool is_behind(const struct lister *lister, const struct row *row)
 {
   const struct row *after = lister->start.after;
-  return after != NULL && row_compare(row, after, lister->listing->sort_by[0] == '-') <= 0;
+  return after != NULL && row_compare(row, after, lister->rows.descending) <= 0;
 }
 
 /* Takes a row that holds the condition. */
@@ -189,8 +188,7 @@ static void take_match(struct lister *lister, yyjson_val *row_val, yyjson_val *o
   row->name = metadata != NULL ? km_json_str(metadata, "name") : km_table_name(lister->reader, row_val);
   row->ns = lister->across ? km_json_str(metadata, "namespace") : NULL;
   if (lister_is_sorted(lister)) {
-    struct key_search search = {
-        .lister = lister, .arena = arena, .descending = lister->listing->sort_by[0] == '-'};
+    struct key_search search = {.arena = arena, .descending = lister->rows.descending};
     km_path_eval(lister->sort_path, object, consider_key, &search);
     row->key = search.best;
     if (is_behind(lister, row)) {

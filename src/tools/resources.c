@@ -29,14 +29,7 @@ const struct km_tool km_tool_resources_list = {
 };
 
 static const struct km_arg get_args[] = {
-    ARG_CONTEXT(struct object_query),
-    ARG_CONTEXTS(struct object_query),
-    ARG_KIND(struct object_query),
-    ARG_NAME("Name of the object."),
-    ARG_NAMESPACE(
-        struct object_query,
-        "Its namespace. Empty = the context's namespace, else \"default\". Ignored for cluster-wide kinds."),
-    ARG_API_VERSION(struct object_query),
+    ARGS_OF_OBJECT,
     ARG_OBJECT_OUTPUT,
     ARG_FIELDS(struct object_query),
 };

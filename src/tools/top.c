@@ -351,9 +351,8 @@ static enum km_rc get_pod_metrics(struct top *top, struct km_error *err)
                                 .name = km_str_empty(top->args->name) ? NULL : top->args->name,
                                 .selector = top->args->label_selector};
   enum km_rc rc = metrics_get(top->call, &top->target, &query, &top->metrics, err);
-  const char *own = km_client_endpoint(top->target.client)->default_namespace;
-  if (rc == KM_E_FORBIDDEN && top->ns == NULL && !km_str_empty(own)) {
-    /* As in listings: who may not see all namespaces means the context's. */
+  const char *own = rc != KM_OK && top->ns == NULL ? narrower_namespace(&top->target, err) : NULL;
+  if (own != NULL) {
     km_error_clear(err);
     top->narrowed = true;
     query.ns = top->ns = own;

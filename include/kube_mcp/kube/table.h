@@ -67,7 +67,7 @@ bool km_table_keep(struct km_table *table, const struct km_table *reader, const 
                    const char *const *labels);
 /* Counts a row that is not shown, under its namespace and state (NULL = not known). */
 void km_table_leave_out(struct km_table *table, const char *ns, const char *status);
-/* What the states are called: "Status", "Phase", ... */
+/* What the states of rows are called, until a document says it. */
 void km_table_name_status(struct km_table *table, const char *name);
 const char *
 km_table_status_name(const struct km_table *table); /* in the documents opened; NULL = none has a state */
